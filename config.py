@@ -1,0 +1,135 @@
+"""Settings, one class an environment; every value a deployment may change is read from the environment."""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+
+class ConfigurationError(RuntimeError):
+    """A setting is missing or cannot be used; the message tells the operator which and why."""
+
+
+class Config:
+    """What all environments share.
+
+    ``env`` is the process environment (a mapping of str to str).
+    Raises ConfigurationError with one plain sentence when a value is unusable.
+    """
+
+    TESTING = False
+    IS_PRODUCTION = False
+
+    MAX_PHOTO_BYTES = 10 * 1024 * 1024
+    # Two photos and the form's own fields.
+    MAX_CONTENT_LENGTH = 2 * MAX_PHOTO_BYTES + 512 * 1024
+    MAX_FORM_MEMORY_SIZE = 256 * 1024
+    MAX_FORM_PARTS = 200
+
+    SESSION_COOKIE_NAME = "session"
+    SESSION_COOKIE_HTTPONLY = True
+    SESSION_COOKIE_SAMESITE = "Lax"
+    SESSION_COOKIE_SECURE = False
+    WTF_CSRF_TIME_LIMIT = None  # a token lives as long as its login session
+
+    IDLE_TIMEOUT = timedelta(minutes=15)
+    SESSION_LIFETIME = timedelta(hours=8)
+    LOGIN_WINDOW = timedelta(minutes=15)
+    LOGIN_FAILURES_PER_ADDRESS = 20
+    TWO_FACTOR_ROLES = ()
+
+    LEASE_SECONDS = 180
+    MAX_ATTEMPTS = 3
+    SWEEP_SECONDS = 10
+    TAKEN_MINUTES = 30
+    RETENTION_DAYS = None
+
+    LANGUAGES = {"en": "English", "es": "Español", "hi": "हिन्दी"}
+    BABEL_DEFAULT_LOCALE = "en"
+    BABEL_DEFAULT_TIMEZONE = "UTC"
+    BABEL_TRANSLATION_DIRECTORIES = str(ROOT / "translations")
+
+    BOOTSTRAP_SERVE_LOCAL = True
+    SQLALCHEMY_TRACK_MODIFICATIONS = False
+
+    def __init__(self, env):
+        self.DATA_DIR = Path(env.get("DATA_DIR") or ROOT / "data").resolve()
+        self.MODEL_DIR = Path(env.get("MODEL_DIR") or ROOT / "ml" / "artifact")
+        self.SQLALCHEMY_DATABASE_URI = self._database_uri(env)
+        self.REDIS_URL = env.get("REDIS_URL") or f"unix://{self.DATA_DIR / 'redis.sock'}"
+        self.SECRET_KEY = self._secret_key(env)
+        self.TRUSTED_HOSTS = [host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()] or None
+        self.PROXY_COUNT = int(env.get("PROXY_COUNT") or 0)
+        self.TWO_FACTOR_ROLES = tuple(filter(None, env.get("TWO_FACTOR_ROLES", "").split(",")))
+        if env.get("RETENTION_DAYS"):
+            self.RETENTION_DAYS = int(env["RETENTION_DAYS"])
+
+    def _database_uri(self, env):
+        url = env.get("DATABASE_URL")
+        if not url:
+            return f"sqlite:///{self.DATA_DIR / 'portal.sqlite3'}"
+        for prefix in ("postgres://", "postgresql://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        return url
+
+    def _secret_key(self, env):
+        raise NotImplementedError
+
+
+class DevelopmentConfig(Config):
+    """A single machine started by ``make run``: the secret is made once and kept in the data folder."""
+
+    def _secret_key(self, env):
+        if env.get("SECRET_KEY"):
+            return env["SECRET_KEY"]
+        path = self.DATA_DIR / "secret-key"
+        try:
+            self.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not path.exists():
+                path.touch(mode=0o600)
+                path.write_text(secrets.token_hex(32))
+            return path.read_text()
+        except OSError as error:
+            raise ConfigurationError(f"The data folder {self.DATA_DIR} cannot be written: {error.strerror}.") from error
+
+
+class TestingConfig(Config):
+    TESTING = True
+    WTF_CSRF_ENABLED = False
+    SERVER_NAME = None
+
+    def _secret_key(self, env):
+        return "testing"
+
+
+class ProductionConfig(Config):
+    """Behind TLS; refuses to start while a secret is missing."""
+
+    IS_PRODUCTION = True
+    SESSION_COOKIE_NAME = "__Host-session"
+    SESSION_COOKIE_SECURE = True
+    PREFERRED_URL_SCHEME = "https"
+
+    def __init__(self, env):
+        missing = [name for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "TRUSTED_HOSTS") if not env.get(name)]
+        if missing:
+            raise ConfigurationError(f"Production needs {', '.join(missing)} in the environment.")
+        super().__init__(env)
+
+    def _secret_key(self, env):
+        if len(env["SECRET_KEY"]) < 32:
+            raise ConfigurationError("SECRET_KEY must be at least 32 characters long.")
+        return env["SECRET_KEY"]
+
+
+ENVIRONMENTS = {"development": DevelopmentConfig, "testing": TestingConfig, "production": ProductionConfig}
+
+
+def load_config(env):
+    """The settings for ``env["PORTAL_ENV"]`` (development when unset)."""
+    name = env.get("PORTAL_ENV") or "development"
+    if name not in ENVIRONMENTS:
+        raise ConfigurationError(f"PORTAL_ENV is {name!r}; it must be one of {', '.join(ENVIRONMENTS)}.")
+    return ENVIRONMENTS[name](env)

@@ -1,0 +1,42 @@
+"""Celery settings and their reasons."""
+
+from celery import Celery, Task
+
+# The broker is only a doorbell: the database row says what is to be done, so a lost message costs a
+# sweep interval and a doubled one is refused by the lease.
+
+
+def celery_init_app(app):
+    """A Celery app whose tasks run inside an app context; also at ``app.extensions["celery"]``."""
+
+    class FlaskTask(Task):
+        def __call__(self, *args, **kwargs):
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    celery = Celery(app.name, task_cls=FlaskTask)
+    broker = app.config["REDIS_URL"]
+    celery.conf.update(
+        broker_url="redis+socket://" + broker.removeprefix("unix://") if broker.startswith("unix://") else broker,
+        include=["portal.tasks"],
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        # A model loaded in the parent hangs forked children, so each child loads its own and needs time.
+        worker_proc_alive_timeout=120,
+        worker_max_tasks_per_child=1000,
+        task_soft_time_limit=90,
+        task_time_limit=120,
+        worker_soft_shutdown_timeout=20,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"visibility_timeout": 900, "socket_timeout": 5, "socket_connect_timeout": 1},
+        beat_schedule={"sweep": {"task": "portal.tasks.sweep", "schedule": app.config["SWEEP_SECONDS"]}},
+        worker_hijack_root_logger=False,
+    )
+    celery.set_default()
+    app.extensions["celery"] = celery
+    return celery

@@ -1,0 +1,35 @@
+"""One class a file; imported here so that the metadata is complete."""
+
+from portal.models.audit import AuditEvent
+from portal.models.case import CHECKLIST, CHECKLIST_MAJOR, STATUSES, TIERS, Case
+from portal.models.clinic import Clinic
+from portal.models.first_read import FirstRead
+from portal.models.image import Image
+from portal.models.lesion import Lesion
+from portal.models.login import AccountToken, LoginAttempt, LoginSession
+from portal.models.patient import Patient
+from portal.models.prediction import Prediction
+from portal.models.review import DISPOSITIONS, Review
+from portal.models.user import ROLES, User
+
+__all__ = [
+    "CHECKLIST",
+    "CHECKLIST_MAJOR",
+    "DISPOSITIONS",
+    "ROLES",
+    "STATUSES",
+    "TIERS",
+    "AccountToken",
+    "AuditEvent",
+    "Case",
+    "Clinic",
+    "FirstRead",
+    "Image",
+    "Lesion",
+    "LoginAttempt",
+    "LoginSession",
+    "Patient",
+    "Prediction",
+    "Review",
+    "User",
+]

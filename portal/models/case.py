@@ -1,0 +1,98 @@
+import uuid
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.database import UtcDateTime, utc_now
+from portal.extensions import db
+from portal.models.clinic import Clinic
+from portal.models.lesion import Lesion
+from portal.models.user import User
+
+STATUSES = ("queued", "running", "classified", "reviewed", "failed", "retake")
+
+# Most pressing first; tier_rank is the position, so the queue sorts by it.
+TIERS = ("urgent", "soon", "cannot_assess", "routine")
+
+# The weighted 7-point checklist: majors count 2, minors 1; 3 or more is suspicious.
+# Source: H. Walter et al., Br J Gen Pract 63 (2013) e345, after R. MacKie 1990.
+CHECKLIST_MAJOR = ("change_in_size", "irregular_shape", "irregular_colour")
+CHECKLIST_MINOR = ("seven_mm_or_more", "inflammation", "oozing", "change_in_sensation")
+CHECKLIST = CHECKLIST_MAJOR + CHECKLIST_MINOR
+
+
+class Case(db.Model):
+    """One visit of one lesion: photos, answers, the model's view, the clinician's decision."""
+
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        CheckConstraint(f"tier IN {TIERS}", name="tier"),
+        CheckConstraint("status != 'classified' OR prediction_id IS NOT NULL", name="classified_has_prediction"),
+        CheckConstraint("status != 'reviewed' OR review_count > 0", name="reviewed_has_review"),
+        Index("ix_case_queue", "status", "tier_rank", "submitted_at", "id"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    # Made with the form, so that a form sent twice makes one case.
+    submission_key: Mapped[str] = mapped_column(String(64), unique=True)
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinic.id"), index=True)
+    lesion_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("lesion.id"), index=True)
+    submitted_by_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    submitted_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
+    age_years: Mapped[int | None]  # at submission
+    checklist: Mapped[list] = mapped_column(db.JSON, default=list)  # the CHECKLIST items answered yes
+    checklist_score: Mapped[int] = mapped_column(default=0)
+    is_worried: Mapped[bool] = mapped_column(default=False)
+    comment: Mapped[str] = mapped_column(String(1000), default="")
+    consent_at = mapped_column(UtcDateTime, nullable=False)
+    photo_quality: Mapped[dict] = mapped_column(db.JSON, default=dict)  # portal.images.measure_quality of the photo
+    replaces_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("case.id"))  # the case whose photo was asked again
+
+    status: Mapped[str] = mapped_column(String(12), default="queued")
+    status_changed_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_expires_at = mapped_column(UtcDateTime)
+    ring_at = mapped_column(UtcDateTime, default=utc_now)  # when the sweeper next rings for it
+    failure_reason: Mapped[str | None] = mapped_column(String(40))  # a key of portal.explanations.FAILURES
+    retake_reason: Mapped[str | None] = mapped_column(String(40))  # a key of portal.explanations.RETAKES
+
+    tier: Mapped[str | None] = mapped_column(String(14))
+    tier_rank: Mapped[int] = mapped_column(default=len(TIERS))
+    tier_reasons: Mapped[list] = mapped_column(db.JSON, default=list)  # portal.triage.Reason as dicts
+    prediction_id: Mapped[int | None] = mapped_column(
+        ForeignKey("prediction.id", use_alter=True, name="fk_case_prediction_id_prediction")
+    )
+
+    taken_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    taken_until = mapped_column(UtcDateTime)
+    review_count: Mapped[int] = mapped_column(default=0)
+
+    clinic: Mapped[Clinic] = relationship()
+    lesion: Mapped[Lesion] = relationship(back_populates="cases")
+    submitted_by: Mapped[User] = relationship(foreign_keys=submitted_by_id)
+    taken_by: Mapped[User | None] = relationship(foreign_keys=taken_by_id)
+    replaces: Mapped["Case | None"] = relationship(remote_side=id)
+    images: Mapped[list["Image"]] = relationship(back_populates="case", order_by="Image.kind")  # noqa: F821
+    # What the tier rests on; earlier ones stay in the table.
+    prediction: Mapped["Prediction | None"] = relationship(foreign_keys=prediction_id, post_update=True)  # noqa: F821
+    reviews: Mapped[list["Review"]] = relationship(back_populates="case", order_by="Review.number")  # noqa: F821
+    first_reads: Mapped[list["FirstRead"]] = relationship(back_populates="case")  # noqa: F821
+
+    @property
+    def patient(self):
+        return self.lesion.patient
+
+    @property
+    def dermoscopic_image(self):
+        return next((image for image in self.images if image.kind == "dermoscopic"), None)
+
+    @property
+    def overview_image(self):
+        return next((image for image in self.images if image.kind == "overview"), None)
+
+    @property
+    def latest_review(self):
+        return self.reviews[-1] if self.reviews else None
+
+    def is_taken(self, now):
+        return self.taken_by_id is not None and self.taken_until is not None and self.taken_until > now

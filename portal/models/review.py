@@ -1,0 +1,37 @@
+import uuid
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.database import UtcDateTime, utc_now
+from portal.extensions import db
+from portal.models.case import Case
+from portal.models.prediction import Prediction
+from portal.models.user import User
+
+DISPOSITIONS = ("urgent_referral", "routine_referral", "biopsy", "treat", "monitor", "no_action")
+
+
+class Review(db.Model):
+    """A clinician's decision; a later one is added, none is changed."""
+
+    __table_args__ = (
+        UniqueConstraint("case_id", "number"),
+        CheckConstraint(f"disposition IN {DISPOSITIONS}", name="disposition"),
+        CheckConstraint("disposition != 'monitor' OR monitor_weeks IS NOT NULL", name="monitor_weeks"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int]  # 1, 2, ... within the case
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))  # what was shown at the time
+    diagnosis: Mapped[str] = mapped_column(String(20))  # one of CLASSES, or "other" or "unclear"
+    agrees: Mapped[bool | None]  # with the model; None without a model's view
+    disposition: Mapped[str] = mapped_column(String(20))
+    monitor_weeks: Mapped[int | None]
+    note: Mapped[str] = mapped_column(String(4000), default="")
+    created_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
+    case: Mapped[Case] = relationship(back_populates="reviews")
+    reviewer: Mapped[User] = relationship()
+    prediction: Mapped[Prediction | None] = relationship()
