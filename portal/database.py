@@ -9,6 +9,8 @@ from sqlalchemy.types import TypeDecorator
 
 LOCK_TIMEOUT_SECONDS = 30
 _BEGIN_OPTION = "sqlite_begin"
+# Execution option: a transaction that takes SQLite's write lock as it begins.
+SQLITE_WRITE = {_BEGIN_OPTION: "BEGIN IMMEDIATE"}
 
 
 class Base(DeclarativeBase):
@@ -87,4 +89,4 @@ def begin_write(session):
     one ends here, and loaded objects are read anew when next used.
     """
     session.rollback()
-    session.connection(execution_options={_BEGIN_OPTION: "BEGIN IMMEDIATE"})
+    session.connection(execution_options=SQLITE_WRITE)

@@ -45,8 +45,9 @@ class Case(db.Model):
     is_worried: Mapped[bool] = mapped_column(default=False)
     comment: Mapped[str] = mapped_column(String(1000), default="")
     consent_at = mapped_column(UtcDateTime, nullable=False)
-    photo_quality: Mapped[dict] = mapped_column(db.JSON, default=dict)  # portal.images.measure_quality of the photo
-    replaces_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("case.id"))  # the case whose photo was asked again
+    photo_quality: Mapped[dict] = mapped_column(db.JSON, default=dict)  # portal.quality.measure_quality of the photo
+    # The case whose photo was asked again; one new photo answers one request.
+    replaces_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("case.id"), unique=True)
 
     status: Mapped[str] = mapped_column(String(12), default="queued")
     status_changed_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)

@@ -15,7 +15,7 @@ class FirstRead(db.Model):
     __table_args__ = (UniqueConstraint("case_id", "reader_id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"), index=True)
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"))
     reader_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     diagnosis: Mapped[str] = mapped_column(String(20))  # one of CLASSES, or "other" or "unclear"
     created_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)

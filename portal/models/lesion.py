@@ -18,7 +18,7 @@ class Lesion(db.Model):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"), index=True)
+    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"))
     number: Mapped[int]  # 1, 2, ... within the patient
     body_site: Mapped[str] = mapped_column(String(20))  # one of ml.labels.SITES
     body_view: Mapped[str | None] = mapped_column(String(5))

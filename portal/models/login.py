@@ -50,7 +50,10 @@ class AccountToken(db.Model):
 class LoginAttempt(db.Model):
     """A password that was tried; counted per address in the database, so that no restart forgets it."""
 
-    __table_args__ = (Index("ix_login_attempt_address_at", "address", "at"),)
+    __table_args__ = (
+        Index("ix_login_attempt_address_at", "address", "at"),
+        Index("ix_login_attempt_email_hash_at", "email_hash", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(String(45))

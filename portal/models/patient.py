@@ -18,7 +18,7 @@ class Patient(db.Model):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinic.id"), index=True)
+    clinic_id: Mapped[int] = mapped_column(ForeignKey("clinic.id"))
     reference: Mapped[str] = mapped_column(String(40))
     name: Mapped[str] = mapped_column(String(120), default="")
     birth_year: Mapped[int | None]

@@ -14,7 +14,7 @@ class Prediction(db.Model):
     __table_args__ = (UniqueConstraint("case_id", "model_version"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"), index=True)
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"))
     model_version: Mapped[str] = mapped_column(String(60))
     is_validated: Mapped[bool]  # False: an evaluation model
     predicted_class: Mapped[str] = mapped_column(String(5))

@@ -22,7 +22,7 @@ class Review(db.Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"), index=True)
+    case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"))
     number: Mapped[int]  # 1, 2, ... within the case
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))  # what was shown at the time

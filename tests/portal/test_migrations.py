@@ -1,0 +1,86 @@
+"""The migrations alone make the schema the models describe, on both databases, up and down."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+
+from portal.extensions import db
+from portal.models import AuditEvent
+from portal.services import audit
+from tests import factories
+
+pytestmark = pytest.mark.databases
+
+TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+def test_models_match_migrations(app):
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "target_metadata": db.metadata})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_every_check_and_foreign_key_of_the_models_is_in_the_database(app):
+    # Autogeneration compares neither checks nor what happens on delete.
+    inspector = inspect(db.engine)
+    for table in db.metadata.sorted_tables:
+        checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
+        assert checks == {check.name for check in table.constraints if check.__visit_name__ == "check_constraint"}
+        keys = {(key["name"], key.get("options", {}).get("ondelete")) for key in inspector.get_foreign_keys(table.name)}
+        assert keys == {(key.name, key.ondelete) for key in table.foreign_key_constraints}
+
+
+def test_down_to_nothing_and_up_again(app):
+    before = schema()
+    downgrade(revision="base")
+    assert inspect(db.engine).get_table_names() == ["alembic_version"]
+    assert triggers() == set()
+    upgrade()
+    assert schema() == before
+
+
+def test_a_downgrade_keeps_the_rows(app):
+    factories.make_case()
+    before = row_counts()
+    downgrade(revision="2026_11_23_first")
+    assert row_counts() == before
+    upgrade()
+    assert row_counts() == before
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"])
+def test_the_audit_trail_takes_new_rows_only(app, statement):
+    audit.record(action="test.happened")
+    db.session.commit()
+    with pytest.raises(IntegrityError, match="never change"):
+        db.session.execute(text(statement))
+    db.session.rollback()
+    assert db.session.scalar(db.select(AuditEvent.action)) == "test.happened"
+
+
+def schema():
+    inspector = inspect(db.engine)
+    tables = {
+        table: [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)]
+        for table in inspector.get_table_names()
+    }
+    return tables, triggers()
+
+
+def triggers():
+    with db.engine.connect() as connection:
+        return set(connection.scalars(text(TRIGGERS[connection.dialect.name])))
+
+
+def row_counts():
+    with db.engine.connect() as connection:
+        return {
+            table.name: connection.scalar(db.select(db.func.count()).select_from(table))
+            for table in db.metadata.sorted_tables
+        }
