@@ -1,0 +1,111 @@
+"""The explanation of one result, for the clinician or for the patient."""
+
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+
+from portal.explanations import texts
+from portal.explanations.frequencies import about_in_hundred, in_hundred
+from portal.explanations.names import SEX_NAMES, class_name, site_name
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Words only, in the reader's language."""
+
+    headline: str
+    risk_sentence: str  # empty where the model has nothing to say
+    paragraphs: tuple[str, ...]
+    moved: tuple[tuple[str, str], ...]  # (what, how it moved the chance), the photo first
+    could_also_be: tuple[str, ...]  # the conformal set without the class named first
+    look_alikes: tuple[str, ...]  # what looks alike to people, known to the model or not
+    safety_net: str
+    limits: tuple[str, ...]
+
+
+def describe(case, prediction, voice="clinician"):
+    """The Explanation of a case whose tier is known.
+
+    case: a portal.models.Case. prediction: a portal.models.Prediction, or None where the model has
+    not spoken. voice: "clinician" or "patient". Where the model is in doubt about the photo, the
+    patient is told no class and no number.
+    """
+    is_in_doubt = any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons)
+    is_judged = prediction is not None and not (voice == "patient" and is_in_doubt)
+    return Explanation(
+        headline=str(texts.HEADLINES[voice][case.tier]),
+        risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",
+        paragraphs=tuple(_paragraphs(case.tier, prediction if is_judged else None, is_in_doubt, voice)),
+        moved=tuple(_moved(prediction)) if is_judged else (),
+        could_also_be=tuple(_could_also_be(prediction, voice)) if is_judged else (),
+        look_alikes=tuple(map(str, texts.LOOK_ALIKES[prediction.predicted_class])) if is_judged else (),
+        safety_net=str(texts.SAFETY_NET[voice]),
+        limits=tuple(_limits(prediction, voice)),
+    )
+
+
+def _risk_sentence(prediction, voice):
+    if voice == "clinician":
+        return _(
+            "The computer's view: %(risk)s for skin cancer or a step before it, %(melanoma)s for melanoma. "
+            "A clinician decides.",
+            risk=about_in_hundred(prediction.malignancy_risk),
+            melanoma=about_in_hundred(prediction.melanoma_probability),
+        )
+    count = in_hundred(prediction.malignancy_risk)
+    if count < 1:
+        return _("Of 100 spots that look like this to the computer, fewer than 1 is skin cancer or a step before it.")
+    if count > 99:
+        return _("Of 100 spots that look like this to the computer, more than 99 are skin cancer or a step before it.")
+    return _(
+        "Of 100 spots that look like this to the computer, about %(count)s are skin cancer or a step before it. "
+        "About %(rest)s are not.",
+        count=count,
+        rest=100 - count,
+    )
+
+
+def _paragraphs(tier, prediction, is_in_doubt, voice):
+    if prediction is not None:
+        yield str(texts.CLASS_TEXTS[voice][prediction.predicted_class])
+    if is_in_doubt and tier != "cannot_assess":
+        yield str(texts.TIER_TEXTS[voice]["cannot_assess"])
+    yield str(texts.TIER_TEXTS[voice][tier])
+
+
+def _moved(prediction):
+    for factor in prediction.factors:
+        before, after = in_hundred(factor["risk_before"]), in_hundred(factor["risk_after"])
+        chances = {"before": about_in_hundred(factor["risk_before"]), "after": about_in_hundred(factor["risk_after"])}
+        if after > before:
+            sentence = _("raises it from %(before)s to %(after)s", **chances)
+        elif after < before:
+            sentence = _("lowers it from %(before)s to %(after)s", **chances)
+        else:
+            sentence = _("hardly changes it (%(after)s)", after=chances["after"])
+        yield _factor_name(factor), sentence
+
+
+def _factor_name(factor):
+    if factor["name"] == "image":
+        return _("The photo")
+    if factor["name"] == "age":
+        return _("Age %(years)s", years=factor["value"])
+    if factor["name"] == "sex":
+        return str(SEX_NAMES[factor["value"]])
+    return _("Place: %(site)s", site=site_name(factor["value"]))
+
+
+def _could_also_be(prediction, voice):
+    return [class_name(code, voice) for code in prediction.prediction_set if code != prediction.predicted_class]
+
+
+def _limits(prediction, voice):
+    yield str(texts.NOT_A_DIAGNOSIS)
+    if prediction is not None and not prediction.is_validated:
+        yield str(texts.NOT_VALIDATED)
+    yield str(texts.UNKNOWN_TO_IT)
+    yield str(texts.LIGHT_SKIN_ONLY)
+    if voice == "clinician" and prediction is not None:
+        prior = prediction.factors[0]["risk_before"]
+        yield str(texts.WHERE_IT_HOLDS) % {"chance": about_in_hundred(prior)}
