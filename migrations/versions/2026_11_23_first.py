@@ -46,7 +46,7 @@ def upgrade():
         sa.Column("totp_last_step", sa.Integer(), nullable=True),
         sa.Column("recovery_code_hashes", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("role IN ('health_worker', 'clinician', 'admin')", name="ck_user_role"),
+        sa.CheckConstraint("role IN ('health_worker', 'clinician', 'admin')", name=op.f("ck_user_role")),
         sa.PrimaryKeyConstraint("id", name="pk_user"),
         sa.UniqueConstraint("email", name="uq_user_email"),
     )
@@ -115,8 +115,8 @@ def upgrade():
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_by_id", sa.Integer(), nullable=True),
         sa.Column("anonymised_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("sex IN ('female', 'male')", name="ck_patient_sex"),
-        sa.CheckConstraint("skin_type BETWEEN 1 AND 6", name="ck_patient_skin_type"),
+        sa.CheckConstraint("sex IN ('female', 'male')", name=op.f("ck_patient_sex")),
+        sa.CheckConstraint("skin_type BETWEEN 1 AND 6", name=op.f("ck_patient_skin_type")),
         sa.ForeignKeyConstraint(["clinic_id"], ["clinic.id"], name="fk_patient_clinic_id_clinic"),
         sa.ForeignKeyConstraint(["created_by_id"], ["user.id"], name="fk_patient_created_by_id_user"),
         sa.PrimaryKeyConstraint("id", name="pk_patient"),
@@ -142,8 +142,8 @@ def upgrade():
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("map_x", sa.Double(), nullable=True),
         sa.Column("map_y", sa.Double(), nullable=True),
-        sa.CheckConstraint("body_view IN ('front', 'back')", name="ck_lesion_body_view"),
-        sa.CheckConstraint("map_x BETWEEN 0 AND 1 AND map_y BETWEEN 0 AND 1", name="ck_lesion_map_position"),
+        sa.CheckConstraint("body_view IN ('front', 'back')", name=op.f("ck_lesion_body_view")),
+        sa.CheckConstraint("map_x BETWEEN 0 AND 1 AND map_y BETWEEN 0 AND 1", name=op.f("ck_lesion_map_position")),
         sa.ForeignKeyConstraint(["patient_id"], ["patient.id"], name="fk_lesion_patient_id_patient"),
         sa.PrimaryKeyConstraint("id", name="pk_lesion"),
         sa.UniqueConstraint("patient_id", "number", name="uq_lesion_patient_id_number"),
@@ -179,13 +179,13 @@ def upgrade():
         sa.Column("taken_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("review_count", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "status != 'classified' OR prediction_id IS NOT NULL", name="ck_case_classified_has_prediction"
+            "status != 'classified' OR prediction_id IS NOT NULL", name=op.f("ck_case_classified_has_prediction")
         ),
-        sa.CheckConstraint("status != 'reviewed' OR review_count > 0", name="ck_case_reviewed_has_review"),
+        sa.CheckConstraint("status != 'reviewed' OR review_count > 0", name=op.f("ck_case_reviewed_has_review")),
         sa.CheckConstraint(
-            "status IN ('queued', 'running', 'classified', 'reviewed', 'failed', 'retake')", name="ck_case_status"
+            "status IN ('queued', 'running', 'classified', 'reviewed', 'failed', 'retake')", name=op.f("ck_case_status")
         ),
-        sa.CheckConstraint("tier IN ('urgent', 'soon', 'cannot_assess', 'routine')", name="ck_case_tier"),
+        sa.CheckConstraint("tier IN ('urgent', 'soon', 'cannot_assess', 'routine')", name=op.f("ck_case_tier")),
         sa.ForeignKeyConstraint(["clinic_id"], ["clinic.id"], name="fk_case_clinic_id_clinic"),
         sa.ForeignKeyConstraint(["lesion_id"], ["lesion.id"], name="fk_case_lesion_id_lesion"),
         sa.ForeignKeyConstraint(
@@ -228,7 +228,7 @@ def upgrade():
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("thumbnail", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('dermoscopic', 'overview')", name="ck_image_kind"),
+        sa.CheckConstraint("kind IN ('dermoscopic', 'overview')", name=op.f("ck_image_kind")),
         sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_image_case_id_case", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_image"),
         sa.UniqueConstraint("case_id", "kind", name="uq_image_case_id_kind"),
@@ -270,10 +270,12 @@ def upgrade():
         sa.Column("monitor_weeks", sa.Integer(), nullable=True),
         sa.Column("note", sa.String(length=4000), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("disposition != 'monitor' OR monitor_weeks IS NOT NULL", name="ck_review_monitor_weeks"),
+        sa.CheckConstraint(
+            "disposition != 'monitor' OR monitor_weeks IS NOT NULL", name=op.f("ck_review_monitor_weeks")
+        ),
         sa.CheckConstraint(
             "disposition IN ('urgent_referral', 'routine_referral', 'biopsy', 'treat', 'monitor', 'no_action')",
-            name="ck_review_disposition",
+            name=op.f("ck_review_disposition"),
         ),
         sa.ForeignKeyConstraint(["case_id"], ["case.id"], name="fk_review_case_id_case", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["prediction_id"], ["prediction.id"], name="fk_review_prediction_id_prediction"),

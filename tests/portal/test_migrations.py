@@ -4,7 +4,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, text
+from sqlalchemy import CheckConstraint, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from portal.extensions import db
@@ -31,7 +31,7 @@ def test_every_check_and_foreign_key_of_the_models_is_in_the_database(app):
     inspector = inspect(db.engine)
     for table in db.metadata.sorted_tables:
         checks = {check["name"] for check in inspector.get_check_constraints(table.name)}
-        assert checks == {check.name for check in table.constraints if check.__visit_name__ == "check_constraint"}
+        assert checks == {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
         keys = {(key["name"], key.get("options", {}).get("ondelete")) for key in inspector.get_foreign_keys(table.name)}
         assert keys == {(key.name, key.ondelete) for key in table.foreign_key_constraints}
 

@@ -6,7 +6,7 @@ a review's note may be erased (a patient is made anonymous), not rewritten.
 
 from alembic import op
 
-revision = "2026_11_23_rows_that_never_change"
+revision = "2026_11_23_rows_never_change"
 down_revision = "2026_11_23_first"
 branch_labels = None
 depends_on = None
@@ -66,6 +66,4 @@ def create_on_sqlite(name, table, event, condition):
 
 def create_on_postgresql(name, table, event, condition):
     when = f"WHEN ({condition})" if condition else ""
-    op.execute(
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {when} EXECUTE FUNCTION portal_refuse()"
-    )
+    op.execute(f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW {when} EXECUTE FUNCTION portal_refuse()")
