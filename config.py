@@ -18,6 +18,7 @@ class Config:
     Raises ConfigurationError with one plain sentence when a value is unusable.
     """
 
+    PRODUCT_NAME = "Second Look"
     TESTING = False
     IS_PRODUCTION = False
 
@@ -32,6 +33,8 @@ class Config:
     SESSION_COOKIE_SAMESITE = "Lax"
     SESSION_COOKIE_SECURE = False
     WTF_CSRF_TIME_LIMIT = None  # a token lives as long as its login session
+
+    ARGON2 = {}  # parameters of argon2.PasswordHasher; empty: the library's own, after RFC 9106
 
     IDLE_TIMEOUT = timedelta(minutes=15)
     SESSION_LIFETIME = timedelta(hours=8)
@@ -98,6 +101,7 @@ class DevelopmentConfig(Config):
 class TestingConfig(Config):
     TESTING = True
     WTF_CSRF_ENABLED = False
+    ARGON2 = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}  # tests log in a lot
     SERVER_NAME = None
 
     def _secret_key(self, env):

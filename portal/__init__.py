@@ -12,6 +12,7 @@ from portal import (
     formatting,
     language,
     models,  # noqa: F401  the metadata is complete before migrations compare it
+    navigation,
     security,
     sessions,
 )
@@ -31,7 +32,7 @@ def create_app(config=None):
     celery_init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    for module in (sessions, security, language, formatting, errors, cli):
+    for module in (sessions, security, language, formatting, navigation, errors, cli):
         module.init_app(app)
     return app
 
