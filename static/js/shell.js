@@ -20,6 +20,10 @@ for (const button of document.querySelectorAll("[data-back]")) {
   button.addEventListener("click", () => history.back());
 }
 
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.addEventListener("click", () => print());
+}
+
 // A form that changes something is sent once, however often the button is pressed.
 document.addEventListener("submit", (event) => {
   const form = event.target;
