@@ -2,8 +2,9 @@
 
 import secrets
 
-from flask import current_app, render_template, request
+from flask import current_app, g, render_template, request
 from flask_babel import lazy_gettext as _
+from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -67,6 +68,7 @@ def show_domain_error(error):
 def show_database_error(error):
     """The database is locked, full or gone: nothing was committed, and the page says so."""
     db.session.rollback()
+    g._login_user = AnonymousUserMixin()  # Flask-Login's own place: this page asks the database nothing more
     return _page(503, reference=_log(error))
 
 

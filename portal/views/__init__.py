@@ -1,11 +1,12 @@
 """One blueprint a file; this list is every page the portal has."""
 
-from portal.views import admin, auth, cases, health, home, patients, queue
+from portal.views import account, admin, auth, cases, health, home, patients, queue
 
 BLUEPRINTS = (
     home.blueprint,
     health.blueprint,
     auth.blueprint,
+    account.blueprint,
     cases.blueprint,
     queue.blueprint,
     patients.blueprint,

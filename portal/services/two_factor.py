@@ -1,0 +1,115 @@
+"""Two-factor login by time-based codes (RFC 6238) and one-time recovery codes."""
+
+import hashlib
+import secrets
+from datetime import UTC
+from hmac import compare_digest
+
+import pyotp
+from flask_babel import gettext as _
+
+from portal import passwords
+from portal.database import begin_write, utc_now
+from portal.errors import DomainError
+from portal.extensions import db
+from portal.models import User
+from portal.services import audit
+
+STEP_SECONDS = 30
+RECOVERY_CODE_COUNT = 10
+
+
+def begin_two_factor(*, user):
+    """Give the user a new secret, not in force until confirmed; returns it in base32.
+
+    A secret that waits for its first code stays the same, so that reloading the page keeps the picture valid.
+    """
+    begin_write(db.session)
+    if user.has_two_factor:
+        raise DomainError(_("Two-factor login is already on."))
+    if user.totp_secret is None:
+        user.totp_secret = pyotp.random_base32()
+    db.session.commit()
+    return user.totp_secret
+
+
+def confirm_two_factor(*, user, code):
+    """Put the secret in force once the app shows a right code; returns the recovery codes, shown only now."""
+    begin_write(db.session)
+    _lock(user)
+    step = _matching_step(user, code) if user.totp_secret and not user.has_two_factor else None
+    if step is None:
+        raise DomainError(
+            _("This code does not match. Check the clock of your phone and try the next one."), field="code"
+        )
+    user.totp_confirmed_at = utc_now()
+    user.totp_last_step = step
+    codes = _renew_recovery_codes(user)
+    audit.record(action="two_factor.enabled", target=user)
+    db.session.commit()
+    return codes
+
+
+def remove_two_factor(*, user, password):
+    """The user turns it off; the password proves that it is them."""
+    if not passwords.verify_password(user.password_hash, password):
+        raise DomainError(_("This is not your password."), field="password")
+    begin_write(db.session)
+    _forget(user)
+    audit.record(action="two_factor.disabled", target=user)
+    db.session.commit()
+
+
+def reset_two_factor(*, user):
+    """An administrator or operator helps somebody who lost the phone and the recovery codes."""
+    begin_write(db.session)
+    _forget(user)
+    audit.record(action="two_factor.reset", target=user)
+    db.session.commit()
+
+
+def use_code(user, code):
+    """Which kind of code this was, "app" or "recovery"; None when it is neither or was used before.
+
+    Marks the code as used inside the caller's write transaction, where ``user`` is locked.
+    """
+    code = "".join(code.split()).replace("-", "").upper()
+    step = _matching_step(user, code)
+    if step is not None:
+        user.totp_last_step = step
+        return "app"
+    hashed = _hash_recovery_code(code)
+    if hashed in user.recovery_code_hashes:
+        user.recovery_code_hashes = [kept for kept in user.recovery_code_hashes if kept != hashed]
+        return "recovery"
+    return None
+
+
+def _matching_step(user, code):
+    """The time step a code is for: the present one or a neighbour (clocks differ), later than the last one used."""
+    totp = pyotp.TOTP(user.totp_secret, interval=STEP_SECONDS)
+    now = totp.timecode(utc_now().astimezone(UTC))
+    for step in (now - 1, now, now + 1):
+        is_new = user.totp_last_step is None or step > user.totp_last_step
+        if is_new and compare_digest(totp.generate_otp(step), code):
+            return step
+    return None
+
+
+def _renew_recovery_codes(user):
+    codes = [secrets.token_hex(5).upper() for _number in range(RECOVERY_CODE_COUNT)]
+    user.recovery_code_hashes = [_hash_recovery_code(code) for code in codes]
+    return [f"{code[:5]}-{code[5:]}" for code in codes]
+
+
+def _hash_recovery_code(code):
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _forget(user):
+    user.totp_secret = user.totp_confirmed_at = user.totp_last_step = None
+    user.recovery_code_hashes = []
+
+
+def _lock(user):
+    db.session.scalar(db.select(User.id).where(User.id == user.id).with_for_update())

@@ -1,0 +1,140 @@
+"""One's own account: password, language, two-factor login, open sessions."""
+
+import segno
+from flask import Blueprint, abort, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user, login_required
+from pyotp import TOTP
+
+from portal import sessions
+from portal.errors import DomainError
+from portal.forms.auth import ChangePasswordForm, CodeForm, ConfirmPasswordForm
+from portal.queries import accounts as queries
+from portal.redirects import own_path
+from portal.services import accounts, logins
+from portal.services import two_factor as two_factor_service
+
+blueprint = Blueprint("account", __name__)
+
+LANGUAGE_COOKIE_SECONDS = 365 * 24 * 3600
+
+
+@blueprint.get("/account")
+@login_required
+def show():
+    return _account_page(ChangePasswordForm())
+
+
+@blueprint.post("/account/password")
+@login_required
+def password():
+    form = ChangePasswordForm()
+    if not form.validate_on_submit():
+        return _account_page(form), 400
+    user = current_user._get_current_object()
+    try:
+        accounts.change_password(user=user, current_password=form.current_password.data, password=form.password.data)
+    except DomainError as error:
+        form[error.field].errors.append(error.message)
+        return _account_page(form), error.status_code
+    sessions.start(logins.open_session(user=user, address=request.remote_addr, user_agent=request.user_agent.string))
+    flash(_("Your new password is set. All your other devices are logged out."), "success")
+    return redirect(url_for(".show"))
+
+
+@blueprint.post("/account/sessions/<int:session_id>/end")
+@login_required
+def end_session(session_id):
+    logins.end_session(user=current_user._get_current_object(), session_id=session_id)
+    return redirect(url_for(".show"))
+
+
+@blueprint.post("/account/sessions/end-others")
+@login_required
+def end_other_sessions():
+    logins.end_other_sessions(login_session=current_user.login_session)
+    flash(_("All your other devices are logged out."), "success")
+    return redirect(url_for(".show"))
+
+
+@blueprint.post("/account/language")
+def language():
+    chosen = request.form.get("language")
+    if chosen not in current_app.config["LANGUAGES"]:
+        abort(400)
+    if current_user.is_authenticated:
+        accounts.set_language(user=current_user, language=chosen)
+    response = redirect(own_path(request.form.get("next")) or url_for("home.index"))
+    response.set_cookie(
+        "language",
+        chosen,
+        max_age=LANGUAGE_COOKIE_SECONDS,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@blueprint.route("/account/two-factor", methods=["GET", "POST"])
+@login_required
+def two_factor():
+    user = current_user._get_current_object()
+    if user.has_two_factor:
+        return _two_factor_page(remove_form=ConfirmPasswordForm())
+    form = CodeForm()
+    if form.validate_on_submit():
+        try:
+            codes = two_factor_service.confirm_two_factor(user=user, code=form.code.data)
+            return render_template("account/recovery_codes.html", codes=codes)
+        except DomainError as error:
+            form.code.errors.append(error.message)
+    secret = two_factor_service.begin_two_factor(user=user)
+    uri = TOTP(secret).provisioning_uri(name=user.email, issuer_name=current_app.config["PRODUCT_NAME"])
+    page = _two_factor_page(
+        setup_form=form,
+        secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
+        qr_uri=segno.make(uri, micro=False).svg_data_uri(scale=5, border=4),
+    )
+    return make_response(page, 400 if form.is_submitted() else 200)
+
+
+@blueprint.post("/account/two-factor/remove")
+@login_required
+def remove_two_factor():
+    form = ConfirmPasswordForm()
+    if _must_have_two_factor():
+        abort(403)
+    if not form.validate_on_submit():
+        return _two_factor_page(remove_form=form), 400
+    try:
+        two_factor_service.remove_two_factor(user=current_user._get_current_object(), password=form.password.data)
+    except DomainError as error:
+        form.password.errors.append(error.message)
+        return _two_factor_page(remove_form=form), error.status_code
+    flash(_("Two-factor login is off."), "success")
+    return redirect(url_for(".show"))
+
+
+def _account_page(password_form):
+    return render_template(
+        "account/show.html",
+        user=current_user,
+        password_form=password_form,
+        sessions=queries.find_open_sessions(current_user),
+        two_factor_required=_must_have_two_factor(),
+    )
+
+
+def _two_factor_page(**context):
+    return render_template(
+        "account/two_factor.html",
+        user=current_user,
+        recovery_codes_left=len(current_user.recovery_code_hashes),
+        two_factor_required=_must_have_two_factor(),
+        **context,
+    )
+
+
+def _must_have_two_factor():
+    return current_user.role in current_app.config["TWO_FACTOR_ROLES"]

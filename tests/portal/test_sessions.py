@@ -1,0 +1,133 @@
+"""A cookie opens pages only while its row in the table says so."""
+
+from datetime import timedelta
+
+import pytest
+from flask import session
+from flask_login import encode_cookie
+
+from portal.database import utc_now
+from portal.extensions import db
+from portal.models import LoginSession
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.databases
+
+
+def is_let_in(client):
+    """Whether the client's cookie opens a page; the answer of another role's page counts too."""
+    response = client.get("/account/two-factor")
+    assert response.status_code in (200, 302)
+    return response.status_code == 200
+
+
+def age(*, created=timedelta(0), active=timedelta(0)):
+    login_session = db.session.scalar(db.select(LoginSession))
+    login_session.created_at -= created
+    login_session.last_active_at -= active
+    db.session.commit()
+
+
+def test_only_a_hash_of_the_token_is_stored(as_user):
+    client = as_user("clinician")
+    with client.session_transaction() as cookie:
+        token = cookie["_user_id"]
+    stored = db.session.scalar(db.select(LoginSession.token_hash))
+    assert token not in stored and len(stored) == 64
+
+
+def test_idle_session_ends_after_fifteen_minutes(as_user):
+    client = as_user("clinician")
+    age(active=timedelta(minutes=14, seconds=50))
+    assert is_let_in(client)
+    age(active=timedelta(minutes=15, seconds=10))
+    assert not is_let_in(client)
+
+
+def test_session_ends_after_eight_hours_of_work(as_user):
+    client = as_user("clinician")
+    age(created=timedelta(hours=7, minutes=59))
+    assert is_let_in(client)
+    age(created=timedelta(minutes=2))
+    assert not is_let_in(client)
+
+
+def test_activity_is_written_at_most_once_a_minute(as_user):
+    client = as_user("clinician")
+    before = db.session.scalar(db.select(LoginSession.last_active_at))
+    assert is_let_in(client)
+    assert db.session.scalar(db.select(LoginSession.last_active_at)) == before
+    age(active=timedelta(seconds=61))
+    assert is_let_in(client)
+    assert utc_now() - db.session.scalar(db.select(LoginSession.last_active_at)) < timedelta(seconds=30)
+
+
+def test_nothing_from_before_the_login_survives_it(app):
+    user = factories.make_user("clinician")
+    with app.test_client() as client:
+        with client.session_transaction() as cookie:
+            cookie["planted"] = "by somebody else"
+            cookie["_user_id"] = "chosen by somebody else"
+        client.post("/login", data={"email": user.email, "password": factories.PASSWORD})
+        assert "planted" not in session
+        assert session["_user_id"] != "chosen by somebody else"
+
+
+def test_a_forged_remember_cookie_opens_nothing(client):
+    user = factories.make_user("admin")
+    client.set_cookie("remember_token", encode_cookie(str(user.id)))
+    assert not is_let_in(client)
+
+
+@pytest.mark.parametrize("token", ["", "1", "x" * 43])
+def test_a_guessed_token_opens_nothing(client, token):
+    factories.make_user("admin")
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = token
+    assert not is_let_in(client)
+
+
+def test_login_leaves_no_lasting_cookie(app):
+    user = factories.make_user("clinician")
+    response = app.test_client().post("/login", data={"email": user.email, "password": factories.PASSWORD})
+    cookies = response.headers.getlist("Set-Cookie")
+    assert len(cookies) == 1
+    assert "HttpOnly" in cookies[0] and "SameSite=Lax" in cookies[0]
+    assert "Expires" not in cookies[0] and "Max-Age" not in cookies[0]
+
+
+def test_ended_sessions_answer_a_script_in_its_own_language(client):
+    response = client.get("/account", headers={"Accept": "application/json"})
+    assert response.status_code == 401
+    assert response.is_json
+
+
+def test_the_page_asked_for_is_offered_after_login(app):
+    user = factories.make_user("clinician")
+    client = app.test_client()
+    asked = client.get("/account?tab=1")
+    assert asked.location == "/login?next=/account?tab%3D1"
+    answer = client.post(asked.location, data={"email": user.email, "password": factories.PASSWORD})
+    assert answer.location == "/account?tab=1"
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example"])
+def test_login_sends_nobody_to_another_site(app, target):
+    user = factories.make_user("clinician")
+    data = {"email": user.email, "password": factories.PASSWORD}
+    answer = app.test_client().post("/login", query_string={"next": target}, data=data)
+    assert answer.location == "/"
+
+
+def test_role_that_needs_two_factor_is_sent_to_set_it_up(app, as_user):
+    app.config["TWO_FACTOR_ROLES"] = ("clinician",)
+    client = as_user("clinician")
+    assert client.get("/account").location == "/account/two-factor"
+    assert as_user("health_worker").get("/account").status_code == 200
+
+
+def test_deactivation_ends_the_session_at_once(as_user):
+    client, admin = as_user("clinician"), factories.make_user("admin")
+    accounts.deactivate_user(user=client.user, actor=admin)
+    assert not is_let_in(client)
