@@ -1,0 +1,234 @@
+"""One photograph to one calibrated prediction: what the portal and the commands call.
+
+classifier = Classifier.load()
+prediction = classifier.predict(image_bytes, age=62, sex="male", site="back")
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ml import conformal, preprocess
+from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
+from ml.metadata import FACTS, Fusion, softmax
+from ml.out_of_distribution import Detector
+from ml.runtime import Observation, Runtime
+
+ARTIFACT = Path(__file__).parent / "artifact"
+MAP_SIZE = 64
+
+# Each view: quarter turns, then a left-right flip. They are averaged in logit space.
+VIEWS = {
+    "none": ((0, False),),
+    "flips": ((0, False), (0, True), (2, False), (2, True)),
+    "turns": tuple((turns, flip) for turns in range(4) for flip in (False, True)),
+}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What moved the malignancy risk: the photograph first, then each known fact."""
+
+    name: str  # "image" | "age" | "sex" | "site"
+    value: str | None
+    risk_before: float
+    risk_after: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities are calibrated, keyed in CLASSES order, and sum to 1."""
+
+    model_version: str
+    probabilities: dict[str, float]  # from the photograph and the known facts
+    image_probabilities: dict[str, float]  # from the photograph alone
+    predicted_class: str
+    confidence: float
+    malignancy_risk: float
+    melanoma_probability: float
+    prediction_set: tuple[str, ...]  # class-conditional conformal, most probable first, never empty
+    out_of_distribution: bool
+    out_of_distribution_score: float
+    factors: tuple[Factor, ...]
+    activation_map: np.ndarray | None  # float32 (64, 64), 0..1, spans the whole photograph
+    latency_ms: float
+
+
+class Classifier:
+    """Safe to share between threads; a forked child opens its own interpreter."""
+
+    def __init__(self, runtime: Runtime, metadata: dict, detector: Detector | None):
+        if tuple(metadata["labels"]) != CLASSES:
+            raise ValueError(f"the artefact's classes are {metadata['labels']}, not {CLASSES}")
+        self.metadata = metadata
+        self.version: str = metadata["version"]
+        self.thresholds: dict = metadata["thresholds"]
+        self.is_validated: bool = metadata["is_validated"]
+        self.test_time_augmentation: str = metadata["test_time_augmentation"]
+        self.prior = np.asarray(metadata["prior"], dtype=float)
+        self._runtime = runtime
+        self._detector = detector
+        self._temperature = float(metadata["temperature"])
+        self._adjustment = np.asarray(metadata["logit_adjustment"], dtype=float)
+        self.fusion = Fusion.from_json(metadata["metadata_fusion"])
+
+    @classmethod
+    def load(
+        cls, directory: Path | None = None, *, threads: int | None = None, views: str | None = None
+    ) -> "Classifier":
+        """Open the artefact in `directory` (default: the one that ships with the package).
+
+        threads: of one forward pass (default: MODEL_THREADS, else 2); views: a key of VIEWS that
+        overrides the artefact's own choice of test-time augmentation.
+        """
+        directory = Path(directory or ARTIFACT)
+        metadata = json.loads((directory / "model.json").read_text())
+        if views is not None:
+            metadata["test_time_augmentation"] = views
+        arrays = directory / "out_of_distribution.npz"
+        return cls(
+            Runtime(directory / "model.tflite", threads or int(os.environ.get("MODEL_THREADS", 2))),
+            metadata,
+            Detector.load(arrays) if arrays.exists() else None,
+        )
+
+    def predict(
+        self,
+        image: Image.Image | bytes,
+        *,
+        age: float | None = None,
+        sex: str | None = None,
+        site: str | None = None,
+        with_maps: bool = True,
+    ) -> Prediction:
+        """Classify one photograph; facts that are None or unheard of drop out.
+
+        age in years; sex and site in the words of ml.labels.
+        Raises preprocess.UnreadableImage for bytes that hold no photograph.
+        """
+        started = time.perf_counter()
+        if isinstance(image, (bytes, bytearray, memoryview)):
+            image = preprocess.decode(bytes(image))
+        elif image.mode != "RGB":
+            image = image.convert("RGB")
+        observation = self.observe(image)
+        facts = {"age": age, "sex": sex, "site": site}
+        return self.judge(observation, facts, image.size if with_maps else None, started)
+
+    def observe(self, image: Image.Image) -> Observation:
+        """The network's raw outputs for an RGB photograph, averaged over the views."""
+        tensor = preprocess.to_tensor(image, self.metadata["input_size"])
+        logits, maps, features = [], [], None
+        for turns, flip in VIEWS[self.test_time_augmentation]:
+            seen = self._runtime.run(np.ascontiguousarray(_turn(tensor, turns, flip)))
+            logits.append(seen.logits)
+            maps.append(_turn_back(seen.activation_maps, turns, flip))
+            features = seen.features if features is None else features
+        return Observation(np.mean(logits, axis=0), features, np.mean(maps, axis=0))
+
+    def calibrate(self, logits: np.ndarray) -> np.ndarray:
+        """Raw logits (..., 7) to calibrated p(y | image) (..., 7) at the training prior."""
+        return softmax(logits / self._temperature + self._adjustment)
+
+    def quantiles(self, facts: dict) -> np.ndarray:
+        """The conformal quantiles (7,) that belong to the facts known."""
+        known = [f for f in FACTS if self.fusion.term(f, facts.get(f)) is not None]
+        by_class = self.metadata["conformal"]["quantiles"]["+".join(known) or "none"]
+        return np.array([by_class[name] for name in CLASSES])
+
+    def strangeness(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """Out-of-distribution scores (N,); 0 where the artefact holds no detector.
+
+        features (N, D) and raw logits (N, 7).
+        """
+        if self._detector is None:
+            return np.zeros(len(features))
+        return self._detector.score(features, logits)
+
+    def judge(
+        self,
+        observation: Observation,
+        facts: dict,
+        photo_size: tuple[int, int] | None = None,
+        started: float | None = None,
+    ) -> Prediction:
+        """Turn raw outputs and facts into a prediction; a map needs the photo's (width, height)."""
+        started = time.perf_counter() if started is None else started
+        from_image = self.calibrate(observation.logits)
+        steps = self.fusion.steps(from_image, facts)
+        fused = steps[-1][1] if steps else from_image
+        top = int(fused.argmax())
+        members = conformal.set_members(fused[np.newaxis], self.quantiles(facts))[0]
+        ranked = [int(index) for index in fused.argsort()[::-1] if members[index]]
+        score = float(self.strangeness(observation.features[None], observation.logits[None])[0])
+        heat = None
+        if photo_size is not None:
+            heat = activation_map(observation.activation_maps[..., top], photo_size)
+        return Prediction(
+            model_version=self.version,
+            probabilities=_by_class(fused),
+            image_probabilities=_by_class(from_image),
+            predicted_class=CLASSES[top],
+            confidence=float(fused[top]),
+            malignancy_risk=malignancy_risk(fused),
+            melanoma_probability=float(fused[INDEX["mel"]]),
+            prediction_set=tuple(CLASSES[index] for index in ranked),
+            out_of_distribution=score > self.metadata["out_of_distribution"]["threshold"],
+            out_of_distribution_score=score,
+            factors=self._factors(from_image, steps, facts),
+            activation_map=heat,
+            latency_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    def _factors(self, from_image: np.ndarray, steps: list, facts: dict) -> tuple[Factor, ...]:
+        risk = malignancy_risk(from_image)
+        factors = [Factor("image", None, malignancy_risk(self.prior), risk)]
+        for name, probabilities in steps:
+            after = malignancy_risk(probabilities)
+            value = f"{facts[name]:g}" if name == "age" else str(facts[name])
+            factors.append(Factor(name, value, risk, after))
+            risk = after
+        return tuple(factors)
+
+
+def malignancy_risk(probabilities: np.ndarray) -> float:
+    """p(akiec) + p(bcc) + p(mel) of one row (7,)."""
+    return float(probabilities[list(MALIGNANT_INDICES)].sum())
+
+
+def activation_map(evidence: np.ndarray, photo_size: tuple[int, int]) -> np.ndarray:
+    """Class evidence (h, w) of the network's square to a map (64, 64) in 0..1 over the whole photo.
+
+    Evidence against the class counts as none. Ends that the network did not see stay 0.
+    """
+    positive = np.maximum(evidence, 0)
+    positive = positive / positive.max() if positive.max() > 0 else positive
+    left, top, right, bottom = preprocess.square_box(photo_size)
+    width, height = photo_size
+    columns = [round(edge / width * MAP_SIZE) for edge in (left, right)]
+    rows = [round(edge / height * MAP_SIZE) for edge in (top, bottom)]
+    small = Image.fromarray(positive.astype(np.float32))
+    seen = (max(1, columns[1] - columns[0]), max(1, rows[1] - rows[0]))
+    whole = np.zeros((MAP_SIZE, MAP_SIZE), dtype=np.float32)
+    smooth = np.asarray(small.resize(seen, Image.Resampling.BICUBIC))
+    whole[rows[0] : rows[0] + seen[1], columns[0] : columns[0] + seen[0]] = np.clip(smooth, 0, 1)
+    return whole
+
+
+def _turn(tensor: np.ndarray, turns: int, flip: bool) -> np.ndarray:
+    turned = np.rot90(tensor, turns, axes=(1, 2))
+    return turned[:, :, ::-1] if flip else turned
+
+
+def _turn_back(maps: np.ndarray, turns: int, flip: bool) -> np.ndarray:
+    upright = maps[:, ::-1] if flip else maps
+    return np.rot90(upright, -turns, axes=(0, 1))
+
+
+def _by_class(probabilities: np.ndarray) -> dict[str, float]:
+    return {name: float(p) for name, p in zip(CLASSES, probabilities, strict=True)}

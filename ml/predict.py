@@ -1,0 +1,80 @@
+"""Classify photographs from the command line: one JSON object a line.
+
+    python -m ml.predict photo.jpg other.png --age 62 --sex male --site back
+
+A file that cannot be read gives one line on stderr and, at the end, exit status 1; the others
+still run.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ml.classifier import ARTIFACT, VIEWS, Classifier, Prediction
+from ml.labels import SEXES, SITES
+from ml.preprocess import UnreadableImage
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        classifier = Classifier.load(options.artifact, views=options.views)
+    except (OSError, ValueError) as error:
+        print(f"no usable model in {options.artifact}: {error}", file=sys.stderr)
+        return 1
+    failures = 0
+    for path in options.images:
+        try:
+            prediction = classifier.predict(
+                path.read_bytes(),
+                age=options.age,
+                sex=options.sex,
+                site=options.site,
+                with_maps=False,
+            )
+        except (OSError, UnreadableImage) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            print(f"{path}: {reason}", file=sys.stderr)
+            failures += 1
+        else:
+            print(json.dumps(as_json(path, prediction)), flush=True)
+    return 1 if failures else 0
+
+
+def as_json(path: Path, prediction: Prediction) -> dict:
+    """The line printed for one photograph; probabilities and risk are 0..1."""
+    return {
+        "file": str(path),
+        "model_version": prediction.model_version,
+        "predicted_class": prediction.predicted_class,
+        "confidence": round(prediction.confidence, 6),
+        "probabilities": {name: round(p, 6) for name, p in prediction.probabilities.items()},
+        "malignancy_risk": round(prediction.malignancy_risk, 6),
+        "prediction_set": list(prediction.prediction_set),
+        "out_of_distribution": prediction.out_of_distribution,
+        "latency_ms": round(prediction.latency_ms, 1),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ml.predict", description=__doc__.split("\n")[0])
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument("--age", type=_age, help="years, 0 to 120")
+    parser.add_argument("--sex", choices=SEXES)
+    parser.add_argument("--site", choices=SITES, help="place on the body")
+    parser.add_argument("--json", action="store_true", help="JSON lines: the default, and all there is")
+    parser.add_argument("--artifact", type=Path, default=ARTIFACT, help="folder of model.json")
+    parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")
+    return parser
+
+
+def _age(text: str) -> float:
+    age = float(text)
+    if not 0 <= age <= 120:
+        raise argparse.ArgumentTypeError(f"{text} is not an age in years from 0 to 120")
+    return age
+
+
+if __name__ == "__main__":
+    sys.exit(main())

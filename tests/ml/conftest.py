@@ -1,0 +1,39 @@
+"""Fixtures of the model's tests. They need neither the portal nor, most of them, tensorflow."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ml.classifier import ARTIFACT, Classifier
+from tests.ml.tiny import ColourRuntime, settings, write_dataset
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory) -> Path:
+    """7 classes x 18 lesions, 168 photographs of 120 x 90 pixels."""
+    return write_dataset(tmp_path_factory.mktemp("tiny"), lesions=18)
+
+
+@pytest.fixture(scope="session")
+def ham10000() -> Path:
+    """The real photographs, where this machine has them."""
+    beside = Path(__file__).parents[3] / "shared" / "ham10000"
+    folder = Path(os.environ.get("HAM10000_DIR", beside))
+    if not (folder / "HAM10000_metadata.csv").exists():
+        pytest.skip("needs HAM10000: put it in ../shared/ham10000 or name it in HAM10000_DIR")
+    return folder
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    """A real Classifier on top of ColourRuntime, with no out-of-distribution detector."""
+    return Classifier(ColourRuntime(), settings(), None)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Classifier:
+    """The artefact in the package."""
+    if not (ARTIFACT / "model.tflite").exists():
+        pytest.skip("no artefact in ml/artifact")
+    return Classifier.load()

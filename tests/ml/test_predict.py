@@ -1,0 +1,95 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ml import predict
+from ml.classifier import Classifier
+from ml.labels import CLASSES
+from tests.ml.tiny import paint_lesion
+
+CONTRACT = {
+    "file",
+    "model_version",
+    "predicted_class",
+    "confidence",
+    "probabilities",
+    "malignancy_risk",
+    "prediction_set",
+    "out_of_distribution",
+    "latency_ms",
+}
+
+
+@pytest.fixture
+def ready(classifier, monkeypatch):
+    monkeypatch.setattr(Classifier, "load", lambda *_, **__: classifier)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.jpg"
+    paint_lesion("mel", 1).save(path)
+    return path
+
+
+def test_one_json_object_a_line(ready, photo, tmp_path, capsys):
+    other = tmp_path / "other.png"
+    paint_lesion("nv", 2).save(other)
+    assert predict.main([str(photo), str(other)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == [str(photo), str(other)]
+    for line in lines:
+        assert set(line) == CONTRACT
+        assert tuple(line["probabilities"]) == CLASSES
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert line["out_of_distribution"] is False
+        assert line["latency_ms"] > 0
+
+
+def test_facts_change_the_answer(ready, photo, capsys):
+    predict.main([str(photo)])
+    predict.main([str(photo), "--age", "85", "--sex", "male", "--site", "face", "--json"])
+    alone, told = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert told["malignancy_risk"] > alone["malignancy_risk"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 cut short", b"<svg/>"])
+def test_bad_file_gives_one_line_and_the_others_run(ready, photo, tmp_path, capsys, content):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(content)
+    assert predict.main([str(bad), str(photo)]) == 1
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 1
+    assert output.err.startswith(f"{bad}: ")
+    assert [json.loads(line)["file"] for line in output.out.splitlines()] == [str(photo)]
+
+
+def test_missing_file_and_folder_are_told_apart_from_a_crash(ready, photo, tmp_path, capsys):
+    assert predict.main([str(tmp_path / "none.jpg"), str(tmp_path), str(photo)]) == 1
+    output = capsys.readouterr()
+    assert len(output.err.splitlines()) == 2
+    assert len(output.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--age", "130"], ["--age", "old"], ["--sex", "x"], ["--site", "elbow"]])
+def test_impossible_facts_are_refused(ready, photo, arguments):
+    with pytest.raises(SystemExit) as stop:
+        predict.main([str(photo), *arguments])
+    assert stop.value.code == 2
+
+
+def test_folder_without_a_model_is_one_line(photo, tmp_path, capsys):
+    assert predict.main([str(photo), "--artifact", str(tmp_path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_serving_code_imports_no_training_library():
+    code = (
+        "import sys, ml.predict, ml.classifier; "
+        "print([name for name in ('tensorflow', 'keras', 'sklearn', 'scipy', 'pandas', 'torch', 'flask', 'celery')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
