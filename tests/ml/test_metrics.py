@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from ml import metrics
+
+LABELS = np.array([0, 0, 0, 1, 1, 2])
+DECISIONS = np.array([0, 0, 1, 1, 2, 2])
+
+
+def test_auc_by_hand_with_a_tie():
+    # Positives .8 and .4; negatives .6, .4, .1: wins 3 + 1, one tie: 4.5 of 6 pairs.
+    scores = np.array([0.8, 0.4, 0.6, 0.4, 0.1])
+    is_positive = np.array([True, True, False, False, False])
+    assert metrics.auc(is_positive, scores) == pytest.approx(4.5 / 6)
+
+
+def test_auc_counts_a_photograph_of_weight_two_twice():
+    random = np.random.default_rng(0)
+    scores, is_positive = random.random(60).round(1), random.random(60) < 0.4
+    weights = random.integers(0, 4, 60)
+    again = np.repeat(np.arange(60), weights)
+    assert metrics.auc(is_positive, scores, weights) == pytest.approx(metrics.auc(is_positive[again], scores[again]))
+
+
+def test_auc_agrees_with_scikit_learn():
+    reference = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn, a training requirement")
+    random = np.random.default_rng(1)
+    scores, is_positive = random.random(500).round(2), random.random(500) < 0.2
+    weights = random.random(500)
+    expected = reference.roc_auc_score(is_positive, scores, sample_weight=weights)
+    assert metrics.auc(is_positive, scores, weights) == pytest.approx(expected)
+
+
+def test_auc_of_one_class_alone_is_not_a_number():
+    assert np.isnan(metrics.auc(np.array([True, True]), np.array([0.1, 0.2])))
+
+
+def test_confusion_and_what_follows_from_it():
+    matrix = metrics.confusion(LABELS, DECISIONS, 3)
+    assert matrix.tolist() == [[2, 1, 0], [0, 1, 1], [0, 0, 1]]
+    assert metrics.accuracy(matrix) == pytest.approx(4 / 6)
+    assert metrics.sensitivities(matrix) == pytest.approx([2 / 3, 1 / 2, 1])
+    assert metrics.specificities(matrix) == pytest.approx([1, 3 / 4, 4 / 5])
+    assert metrics.balanced_accuracy(matrix) == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+
+
+def test_balanced_accuracy_leaves_out_a_class_that_does_not_occur():
+    matrix = metrics.confusion(np.array([0, 0, 1]), np.array([0, 2, 1]), 3)
+    assert metrics.balanced_accuracy(matrix) == pytest.approx(0.75)
+
+
+def test_threshold_at_sensitivity_finds_enough_and_no_more():
+    scores = np.arange(1, 41) / 100
+    is_positive = np.arange(40) % 2 == 0  # 20 positives: 19 are 95 %
+    threshold = metrics.threshold_at_sensitivity(is_positive, scores, 0.95)
+    assert metrics.rates(is_positive, scores, threshold)[0] == pytest.approx(0.95)
+    assert metrics.rates(is_positive, scores, threshold + 0.001)[0] < 0.95
+
+
+def test_threshold_at_specificity_leaves_the_negatives_below():
+    scores = np.arange(1, 41) / 100
+    is_positive = np.arange(40) % 2 == 0
+    threshold = metrics.threshold_at_specificity(is_positive, scores, 0.95)
+    assert metrics.rates(is_positive, scores, threshold)[1] == pytest.approx(0.95)
+
+
+def test_roc_runs_from_corner_to_corner_and_has_the_area_of_the_auc():
+    random = np.random.default_rng(2)
+    scores, is_positive = random.random(200).round(1), random.random(200) < 0.5
+    false, true = metrics.roc(is_positive, scores)
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(true, false) == pytest.approx(metrics.auc(is_positive, scores))
+
+
+def test_calibration_error_of_a_classifier_that_is_ten_points_too_sure():
+    probabilities = np.tile([0.9, 0.1], (10, 1))
+    labels = np.array([0] * 8 + [1] * 2)
+    assert metrics.expected_calibration_error(labels, probabilities) == pytest.approx(0.1)
+
+
+def test_reliability_keeps_full_confidence_in_the_last_bin():
+    table = metrics.reliability(np.array([1.0, 1.0]), np.array([True, False]))
+    assert table[-1].tolist() == [2, 1, 0.5]
+    assert table[:-1, 0].sum() == 0
+
+
+def test_bootstrap_keeps_the_photographs_of_a_lesion_together():
+    groups = np.array(["a", "a", "b", "c", "c", "c"])
+    weights = metrics.bootstrap_weights(groups, 50)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 5]).all()
+    lesions = weights[:, [0, 2, 3]].sum(axis=1)
+    assert (lesions == 3).all()
+
+
+def test_interval_covers_the_known_spread_of_a_mean():
+    random = np.random.default_rng(3)
+    values = random.normal(size=400)
+    weights = metrics.bootstrap_weights(np.arange(400), 800)
+    low, high = metrics.intervals(lambda w: {"mean": np.average(values, weights=w)}, weights)["mean"]
+    assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
