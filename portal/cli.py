@@ -1,2 +1,172 @@
+"""Commands for operators: ``flask --app portal --help``."""
+
+import json
+import os
+import secrets
+
+import click
+from flask import current_app
+from flask.cli import AppGroup, with_appcontext
+
+from portal.errors import DomainError
+from portal.extensions import db
+from portal.models import ROLES, Clinic, User
+from portal.services import accounts, audit, clinics, two_factor
+
+DEMO_CLINIC = "Demo clinic"
+DEMO_PEOPLE = (
+    ("nurse@demo.example", "Nora Nurse", "health_worker"),
+    ("doctor@demo.example", "Dana Doctor", "clinician"),
+    ("admin@demo.example", "Alex Admin", "admin"),
+)
+
+
+class PlainCommand(click.Command):
+    """A rule that says no ends the command with its sentence on stderr and status 1."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except DomainError as error:
+            raise click.ClickException(str(error.message)) from error
+
+
+users = AppGroup("user", help="Accounts: create one, help somebody back in.")
+trail = AppGroup("audit", help="The audit trail: check it, note its newest entry elsewhere.")
+
+
 def init_app(app):
-    pass
+    for command in (users, trail, create_demo_accounts):
+        app.cli.add_command(command)
+
+
+@users.command("create", cls=PlainCommand)
+@click.option("--email", required=True, help="What the person logs in with.")
+@click.option("--role", required=True, type=click.Choice(ROLES), help="What the person may do.")
+@click.option(
+    "--clinic",
+    "clinic_names",
+    multiple=True,
+    help="Name of a clinic; made when it is new. One for a health worker, one or more (repeat the option) "
+    "for a clinician; an admin sees every clinic and needs none.",
+)
+@click.option("--name", help="The person's name as others see it; by default the email's first part.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input, so that no history has it."
+)
+def create_user(email, role, clinic_names, name, password_stdin):
+    """Create an account.
+
+    Without --password-stdin a one-time link is printed; the person sets the password with it within a day.
+
+    \b
+    Example:
+      pass show portal/nurse | flask --app portal user create \\
+          --email nurse@clinic.example --role health_worker --clinic "Hill clinic" --password-stdin
+    """
+    password = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else None
+    places = [] if role == "admin" else [_find_or_create_clinic(clinic_name) for clinic_name in clinic_names]
+    name = name or email.partition("@")[0]
+    user = accounts.create_user(email=email, name=name, role=role, clinics=places, password=password)
+    click.echo(f"Created {user.email} as {user.role}.")
+    if password is None:
+        _print_reset_link(user)
+
+
+@users.command("reset-password", cls=PlainCommand)
+@click.argument("email")
+def reset_password(email):
+    """Print a one-time link with which EMAIL sets a new password; earlier links stop working."""
+    _print_reset_link(_find_user(email))
+
+
+@users.command("reset-two-factor", cls=PlainCommand)
+@click.argument("email")
+def reset_two_factor(email):
+    """Turn two-factor login off for EMAIL, who lost the phone and the recovery codes."""
+    user = _find_user(email)
+    two_factor.reset_two_factor(user=user)
+    click.echo(f"Two-factor login of {user.email} is off; set it up again after the next login.")
+
+
+@click.command("demo-accounts", cls=PlainCommand)
+@with_appcontext
+def create_demo_accounts():
+    """Make one account a role with random passwords, when there is no account yet.
+
+    Writes them to DATA_DIR/demo-accounts.json (readable by you only) and prints them. Later runs do nothing.
+    """
+    if db.session.scalar(db.select(User.id).limit(1)) is not None:
+        return
+    people = [
+        {"email": email, "password": secrets.token_urlsafe(12), "role": role} for email, _name, role in DEMO_PEOPLE
+    ]
+    _write_private(current_app.config["DATA_DIR"] / "demo-accounts.json", json.dumps(people, indent=2) + "\n")
+    clinic = _find_or_create_clinic(DEMO_CLINIC)
+    for person, (email, name, role) in zip(people, DEMO_PEOPLE, strict=True):
+        places = [] if role == "admin" else [clinic]
+        accounts.create_user(email=email, name=name, role=role, clinics=places, password=person["password"])
+    click.echo("Demo accounts (change the passwords before real use):")
+    for person in people:
+        click.echo(f"  {person['role']:<14} {person['email']:<22} {person['password']}")
+
+
+@trail.command("verify", cls=PlainCommand)
+@click.option(
+    "--head", "noted_head", metavar="ID:HASH", help="An earlier output of `audit head`; it must still be there."
+)
+def verify_audit(noted_head):
+    """Check every seal and link of the audit trail; status 1 at the first one that does not hold.
+
+    With --head it also shows that nothing was cut off the end since that head was noted.
+    """
+    broken = audit.find_first_break()
+    if broken is not None:
+        raise click.ClickException(f"The trail is broken at event {broken.id} of {broken.at.isoformat()}.")
+    if noted_head is not None and not audit.has_event(*_split_head(noted_head)):
+        raise click.ClickException(f"The event {noted_head} is not in the trail any more.")
+    head = audit.find_head()
+    click.echo(f"The trail holds: {head.id if head else 0} is the newest event.")
+
+
+@trail.command("head", cls=PlainCommand)
+def show_audit_head():
+    """Print ID:HASH of the newest audit event. Keep it on another machine, for instance by cron."""
+    head = audit.find_head()
+    if head is None:
+        raise click.ClickException("The audit trail is empty.")
+    click.echo(f"{head.id}:{head.hash}")
+
+
+def _split_head(text):
+    event_id, _colon, digest = text.partition(":")
+    if not event_id.isdecimal() or len(digest) != 64:
+        raise click.BadParameter("it looks like 123:0f3c…, as `audit head` prints it", param_hint="--head")
+    return int(event_id), digest
+
+
+def _find_user(email):
+    user = db.session.scalar(db.select(User).where(User.email == accounts.normalise_email(email)))
+    if user is None:
+        raise click.ClickException(f"There is no account {email}.")
+    return user
+
+
+def _find_or_create_clinic(name):
+    clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == name.strip()))
+    if clinic is None:
+        clinic = clinics.create_clinic(name=name)
+        click.echo(f"Created the clinic {clinic.name}.")
+    return clinic
+
+
+def _print_reset_link(user):
+    token = accounts.issue_reset_link(user=user)
+    click.echo(f"One-time link, good for a day: /reset/{token} (after the portal's address).")
+
+
+def _write_private(path, content):
+    """Write the file so that at no moment anybody else can read it."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)

@@ -1,6 +1,11 @@
 """Headers that every response carries, errors and static files too."""
 
 from flask import current_app, request
+from flask_login import current_user
+from sqlalchemy.exc import OperationalError
+
+from portal.extensions import db
+from portal.services import audit
 
 # No inline script or style is needed anywhere; photos are shown from blob: before they are sent.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -28,7 +33,20 @@ STATIC_ENDPOINTS = {"static", "bootstrap.static"}
 
 
 def init_app(app):
+    app.after_request(record_denial)
     app.after_request(add_headers)
+
+
+def record_denial(response):
+    """Audit that a known person asked for another role's page, or for a row that is not there for them."""
+    is_foreign_row = response.status_code == 404 and request.view_args and request.endpoint not in STATIC_ENDPOINTS
+    if (response.status_code == 403 or is_foreign_row) and current_user.is_authenticated:
+        row_id = next((str(value) for value in (request.view_args or {}).values()), None)
+        try:
+            audit.record_denial(endpoint=request.endpoint, status_code=response.status_code, row_id=row_id)
+        except OperationalError:  # the refusal itself must not fail
+            db.session.rollback()
+    return response
 
 
 def add_headers(response):

@@ -7,7 +7,7 @@ from flask import has_request_context, request
 from flask_login import current_user
 from sqlalchemy import text
 
-from portal.database import utc_now
+from portal.database import begin_write, utc_now
 from portal.extensions import db
 from portal.models import AuditEvent
 
@@ -42,6 +42,13 @@ def record(*, action, target=None, clinic_id=None, actor=None, details=None):
     db.session.flush()
 
 
+def record_denial(*, endpoint, status_code, row_id=None):
+    """Somebody logged in asked for what is not theirs."""
+    begin_write(db.session)
+    record(action="denied", details={"endpoint": endpoint, "row": row_id, "status": status_code})
+    db.session.commit()
+
+
 def seal(event):
     """SHA-256 over the event's content and the previous hash, as 64 hexadecimal digits."""
     content = [
@@ -56,6 +63,17 @@ def seal(event):
         event.details,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def find_head():
+    """The newest event, or None: its id and hash, kept elsewhere, prove later that nothing was cut off the end."""
+    return db.session.scalar(db.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1))
+
+
+def has_event(event_id, digest):
+    """Whether the trail still holds this event with this hash."""
+    event = db.session.get(AuditEvent, event_id)
+    return event is not None and event.hash == digest
 
 
 def find_first_break():
