@@ -96,6 +96,11 @@ def disposition_name(code):
     return _name(explanations.DISPOSITION_NAMES, code)
 
 
+def reason_text(reason):
+    """One sentence for a reason of Case.tier_reasons."""
+    return explanations.reason_text(reason)
+
+
 def role_name(code):
     return _name(ROLE_NAMES, code)
 
@@ -126,6 +131,7 @@ FILTERS = (
     tier_name,
     status_name,
     disposition_name,
+    reason_text,
     role_name,
     sex_name,
     skin_type,
