@@ -1,0 +1,234 @@
+"""Records of a skin-lesion folder, and their lesion-grouped split.
+
+Two layouts are read: HAM10000 (HAM10000_metadata.csv; pictures in any folder below) and
+ISIC 2018 Task 3 (a one-hot ground-truth CSV, optionally a lesion-grouping CSV).
+"""
+
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ml.labels import CLASSES, SEXES, SITES
+from ml.perceptual_hash import near_identical, perceptual_hash
+from ml.preprocess import UnreadableImage, decode, to_square
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+HAM_TABLE = "HAM10000_metadata.csv"
+ISIC_CLASSES = {name.upper(): name for name in CLASSES}
+FRACTIONS = {"train": 0.72, "validation": 0.06, "calibration": 0.10, "test": 0.12}
+MANIFESTS = Path(__file__).parent / "manifests"
+
+
+class DatasetError(ValueError):
+    """The folder cannot be used; the message names every file at fault."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image. `label` is one of CLASSES, `age` is in years; what is not known is None."""
+
+    image_id: str
+    lesion_id: str
+    path: Path
+    label: str | None = None
+    age: float | None = None
+    sex: str | None = None
+    site: str | None = None
+    source: str | None = None
+
+
+def read_dataset(directory: Path | str) -> list[Record]:
+    """Every image a folder's table names, ordered by image id.
+
+    Raises DatasetError when the folder has no table that is understood, when a row has no
+    picture or an unknown diagnosis, or when an image id comes twice.
+    """
+    directory = Path(directory)
+    pictures = _pictures(directory)
+    table = next(iter(sorted(directory.rglob(HAM_TABLE))), None)
+    if table is not None:
+        records = [_ham_record(row, pictures) for row in _rows(table)]
+    else:
+        records = _read_isic(directory, pictures)
+    _check(directory, records)
+    return sorted(records, key=lambda record: record.image_id)
+
+
+def load_pixels(records: list[Record], size: int, out: np.ndarray | None = None) -> np.ndarray:
+    """Decoded and squared pictures, uint8 (N, size, size, 3), in the order of `records`.
+
+    Raises DatasetError with the list of all unreadable files, after trying every one.
+    """
+    pixels = np.empty((len(records), size, size, 3), np.uint8) if out is None else out
+    faults = []
+    for position, record in enumerate(records):
+        try:
+            pixels[position] = np.asarray(to_square(decode(record.path.read_bytes()), size))
+        except (UnreadableImage, OSError) as error:
+            faults.append(f"{record.path}: {error}")
+    if faults:
+        raise DatasetError(f"{len(faults)} unreadable files:\n" + "\n".join(faults))
+    return pixels
+
+
+def split_records(records: list[Record], seed: int = 0) -> dict[str, list[Record]]:
+    """Split into train, validation, calibration and test by FRACTIONS.
+
+    All images of a lesion, and of lesions that share a near-identical image, end in one
+    part. Groups are dealt out class by class, each to the part that is furthest below its
+    share of the class, so the parts keep the class frequencies.
+    """
+    groups = defaultdict(list)
+    for record, group in zip(records, group_lesions(records), strict=True):
+        groups[group].append(record)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    shuffled = [list(groups.values())[position] for position in order]
+    parts: dict[str, list[Record]] = {name: [] for name in FRACTIONS}
+    counts = {name: defaultdict(int) for name in FRACTIONS}
+    # Large groups first: the small ones then even out what they leave.
+    for group in sorted(shuffled, key=len, reverse=True):
+        label = group[0].label
+        total = sum(part[label] for part in counts.values()) + len(group)
+        name = max(FRACTIONS, key=lambda part: FRACTIONS[part] * total - counts[part][label])
+        parts[name].extend(group)
+        counts[name][label] += len(group)
+    return {name: sorted(part, key=lambda record: record.image_id) for name, part in parts.items()}
+
+
+def group_lesions(records: list[Record]) -> list[int]:
+    """A group number for each record: equal for one lesion and for lesion ids that share a
+    near-identical picture (HAM10000 holds a few lesions under two ids)."""
+    lesions = {lesion: number for number, lesion in enumerate(_lesion_ids(records))}
+    parent = list(range(len(lesions)))
+
+    def root(number: int) -> int:
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    hashes = [perceptual_hash(decode(record.path.read_bytes())) for record in records]
+    for first, second in near_identical(np.array(hashes)):
+        one, other = root(lesions[records[first].lesion_id]), root(lesions[records[second].lesion_id])
+        parent[max(one, other)] = min(one, other)
+    return [root(lesions[record.lesion_id]) for record in records]
+
+
+def write_manifests(parts: dict[str, list[Record]], directory: Path, seed: int) -> None:
+    """Write each part's ids and labels as CSV, and their SHA-256 to manifest.json."""
+    directory.mkdir(parents=True, exist_ok=True)
+    summary = {"seed": seed, "fractions": FRACTIONS, "parts": {}}
+    for name, part in parts.items():
+        path = directory / f"{name}.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["image_id", "lesion_id", "label"])
+            writer.writerows((r.image_id, r.lesion_id, r.label) for r in part)
+        summary["parts"][name] = {
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "images": len(part),
+            "lesions": len({record.lesion_id for record in part}),
+            "classes": {label: sum(r.label == label for r in part) for label in CLASSES},
+        }
+    (directory / "manifest.json").write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) -> list[Record]:
+    """The records that a manifest names. Raises DatasetError when the manifest does not
+    match its hash or the folder lacks one of its images."""
+    path = directory / f"{name}.csv"
+    if name not in FRACTIONS or not path.exists():
+        raise DatasetError(f"no manifest for a split called {name!r}")
+    summary = json.loads((directory / "manifest.json").read_text())
+    if hashlib.sha256(path.read_bytes()).hexdigest() != summary["parts"][name]["sha256"]:
+        raise DatasetError(f"{path} does not match the hash in manifest.json")
+    known = {record.image_id: record for record in records}
+    wanted = [row["image_id"] for row in _rows(path)]
+    missing = [image_id for image_id in wanted if image_id not in known]
+    if missing:
+        raise DatasetError(f"{len(missing)} images of {name} are missing: " + ", ".join(missing))
+    return [known[image_id] for image_id in wanted]
+
+
+def _lesion_ids(records: list[Record]) -> list[str]:
+    return list(dict.fromkeys(record.lesion_id for record in records))
+
+
+def _pictures(directory: Path) -> dict[str, Path]:
+    return {
+        path.stem: path for path in sorted(directory.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()
+    }
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def _ham_record(row: dict[str, str], pictures: dict[str, Path]) -> Record:
+    image_id = row["image_id"]
+    age = row.get("age") or ""
+    return Record(
+        image_id=image_id,
+        lesion_id=row.get("lesion_id") or image_id,
+        path=pictures.get(image_id),
+        label=row["dx"],
+        age=float(age) if age.replace(".", "", 1).isdigit() else None,
+        sex=_known(row.get("sex"), SEXES),
+        site=_known(row.get("localization"), SITES),
+        source=row.get("dataset") or None,
+    )
+
+
+def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
+    return value if value in vocabulary else None
+
+
+def _read_isic(directory: Path, pictures: dict[str, Path]) -> list[Record]:
+    truth, lesions = None, {}
+    for path in sorted(directory.rglob("*.csv")):
+        rows = _rows(path)
+        columns = set(rows[0]) if rows else set()
+        if {"image", *ISIC_CLASSES} <= columns:
+            truth = rows
+        elif {"image", "lesion_id"} <= columns:
+            lesions = {row["image"]: row["lesion_id"] for row in rows}
+    if truth is None:
+        raise DatasetError(f"{directory} holds neither {HAM_TABLE} nor an ISIC ground-truth CSV")
+    return [
+        Record(
+            image_id=row["image"],
+            lesion_id=lesions.get(row["image"], row["image"]),
+            path=pictures.get(row["image"]),
+            label=_hot(row),
+        )
+        for row in truth
+    ]
+
+
+def _hot(row: dict[str, str]) -> str | None:
+    marked = [name for column, name in ISIC_CLASSES.items() if float(row[column] or 0) == 1]
+    return marked[0] if len(marked) == 1 else None
+
+
+def _check(directory: Path, records: list[Record]) -> None:
+    faults = [f"{r.image_id}: no picture" for r in records if r.path is None]
+    faults += [
+        f"{r.image_id}: diagnosis {r.label!r} is not one of {', '.join(CLASSES)}"
+        for r in records
+        if r.label is not None and r.label not in CLASSES
+    ]
+    seen = set()
+    for record in records:
+        if record.image_id in seen:
+            faults.append(f"{record.image_id}: listed twice")
+        seen.add(record.image_id)
+    if not records:
+        faults.append("no image is listed")
+    if faults:
+        raise DatasetError(f"{directory}, {len(faults)} faults:\n" + "\n".join(faults))
