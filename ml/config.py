@@ -1,0 +1,119 @@
+"""Every choice of a training run, as one value that is written beside the weights."""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ml.data import DatasetError
+from ml.labels import CLASSES
+
+SAMPLINGS = ("sqrt", "natural", "oversample")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of `ml.train`. Sizes are in pixels, rates are Adam's, progress is 0..1."""
+
+    init: str = "imagenet"
+    seed: int = 0
+    input_size: int = 224
+    # From which progress on the whole network sees which size: small pictures first.
+    stages: tuple[tuple[float, int], ...] = ((0.0, 160), (0.65, 224))
+    cache_size: int = 224
+    batch_size: int = 32
+    dropout: float = 0.3
+    drop_connect: float = 0.2
+
+    # sqrt: classes drawn by the square root of their frequency; natural: as they are;
+    # oversample: every class below `oversample_to` images repeated up to it.
+    sampling: str = "sqrt"
+    oversample_to: int = 2000
+    focal_gamma: float = 2.0
+    class_weights: tuple[float, ...] = (1.0,) * len(CLASSES)
+
+    head_images: int = 3000
+    head_penalty: float = 300.0  # L2 strength of the logistic regression
+    norm_batches: int = 40  # for the BatchNorm statistics of a warm start
+
+    top_layers: int = 80
+    top_images: int = 10_000
+    top_rate: float = 5e-5
+
+    images: int = 70_000  # drawn by the whole-network phase, when `minutes` is None
+    minutes: float | None = None
+    peak_rate: float = 1.2e-4
+    warmup_images: int = 3_200
+    final_rate: float = 1e-6
+    weight_decay: float = 0.02
+    batch_norm: bool = True  # BatchNorm learns in the whole-network phase
+    average_momentum: float = 0.995
+    epoch_images: int = 4_800
+    patience: int = 8  # epochs without a better validation macro AUC
+
+    augmentation: dict = field(default_factory=dict)  # fields of AugmentationConfig
+    class_counts: tuple[int, ...] | None = None  # of the training split; written by the run
+
+    @classmethod
+    def from_options(cls, options) -> "TrainConfig":
+        """The command line's config: a JSON file's fields, then --init and --minutes."""
+        values = json.loads(options.config.read_text()) if options.config else {}
+        for name in ("init", "minutes"):
+            if getattr(options, name) is not None:
+                values[name] = getattr(options, name)
+        return cls.from_dict(values)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "TrainConfig":
+        """Lists of JSON become tuples. Raises DatasetError for an unknown field."""
+        unknown = set(values) - {f.name for f in dataclasses.fields(cls)}
+        if unknown:
+            raise DatasetError(f"unknown settings: {', '.join(sorted(unknown))}")
+        return cls(**{name: _tuple(value) for name, value in values.items()})
+
+    @classmethod
+    def read(cls, run: Path) -> "TrainConfig":
+        """The config of a run folder; fields that are only derived are left out."""
+        values = json.loads((Path(run) / "config.json").read_text())
+        values.pop("class_prior", None)
+        return cls.from_dict(values)
+
+    def write(self, run: Path) -> None:
+        """Write config.json, with the class prior that training saw beside the settings."""
+        values = dataclasses.asdict(self)
+        if self.class_counts:
+            values["class_prior"] = [round(float(p), 6) for p in self.class_prior()]
+        Path(run).mkdir(parents=True, exist_ok=True)
+        (Path(run) / "config.json").write_text(json.dumps(values, indent=2) + "\n")
+
+    def class_prior(self) -> np.ndarray:
+        """Frequency of each class among the images drawn in training, (7,), sums to 1.
+
+        Softmax outputs carry this prior: p / prior is the balanced decision, and
+        p / prior * frequency gives probabilities for another population.
+        """
+        counts = np.asarray(self.class_counts, float)
+        if self.sampling == "sqrt":
+            counts = np.sqrt(counts)
+        elif self.sampling == "oversample":
+            counts = np.where(counts > 0, np.maximum(counts, self.oversample_to), 0)
+        elif self.sampling != "natural":
+            raise DatasetError(f"sampling {self.sampling!r} is not one of {SAMPLINGS}")
+        return counts / counts.sum()
+
+    def size_at(self, progress: float) -> int:
+        """The picture size of the stage that `progress` lies in."""
+        return [size for start, size in self.stages if progress >= start][-1]
+
+    def rate_at(self, images: int, progress: float) -> float:
+        """Learning rate: linear warm-up over images seen, cosine decay over progress."""
+        warm = min(1.0, (images + self.batch_size) / max(self.warmup_images, 1))
+        fall = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        return warm * (self.final_rate + (self.peak_rate - self.final_rate) * fall)
+
+
+def _tuple(value):
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,64 @@
+"""What a training run shows: a progress bar, history.csv and curves.png."""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+COLUMNS = (
+    "epoch",
+    "phase",
+    "size",
+    "images",
+    "rate",
+    "loss",
+    "images_per_second",
+    "macro_auc",
+    "balanced_accuracy",
+    "seconds",
+)
+
+
+def bar(total: int, epoch: int):
+    """A progress bar in images; one line a minute where the output is a file."""
+    from tqdm import tqdm
+
+    interval = 0.5 if sys.stderr.isatty() else 60
+    return tqdm(total=total, desc=f"epoch {epoch}", unit="img", mininterval=interval)
+
+
+def text(value) -> str:
+    """Four significant digits for a float, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write(rows: list[dict], path: Path) -> None:
+    """Write the epochs as CSV, replacing the file at once."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: text(x) for name, x in row.items()} for row in rows)
+    os.replace(part, path)
+
+
+def plot(rows: list[dict], path: Path) -> None:
+    """Draw loss, validation macro AUC and balanced accuracy over the epochs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    trained = [row for row in rows if "loss" in row]
+    left.plot([row["epoch"] for row in trained], [row["loss"] for row in trained], marker=".")
+    left.set(xlabel="epoch", ylabel="training loss")
+    for name in ("macro_auc", "balanced_accuracy"):
+        values = [row[name] for row in rows]
+        right.plot([row["epoch"] for row in rows], values, marker=".", label=name)
+    right.set(xlabel="epoch", ylabel="validation")
+    right.legend()
+    part = path.with_suffix(".part.png")
+    figure.savefig(part, dpi=110)
+    pyplot.close(figure)
+    os.replace(part, path)

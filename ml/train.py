@@ -1,0 +1,77 @@
+"""Train the classifier: python -m ml.train --data DIR --out DIR [--init ...].
+
+Three phases: the dense layer fitted on frozen features; the top of the base at a small
+rate; the whole network with a cosine rate, growing pictures and averaged weights. A run
+that was stopped, at any moment, goes on from its last whole epoch.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ml.config import TrainConfig
+from ml.data import MANIFESTS, DatasetError, load_pixels, read_dataset, read_split
+from ml.labels import CLASSES, INDEX
+
+log = logging.getLogger("ml.train")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0, or 2 with one message when the data cannot be used."""
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    _limit_threads(options.threads)
+    config = TrainConfig.from_options(options)
+    try:
+        train(options.data, options.out, config, options.manifests)
+    except (DatasetError, ImportError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFESTS) -> None:
+    """Train into `out`: config.json, best.weights.h5, history.csv, curves.png, state/.
+
+    Raises DatasetError for unreadable images and for a run folder made by another config.
+    """
+    from ml.fit import Run
+
+    records = read_dataset(data)
+    parts = {name: read_split(records, name, manifests) for name in ("train", "validation")}
+    labels = {name: np.array([INDEX[record.label] for record in part]) for name, part in parts.items()}
+    for name, part in parts.items():
+        counts = np.bincount(labels[name], minlength=len(CLASSES))
+        log.info("%s: %d images %s", name, len(part), dict(zip(CLASSES, counts.tolist(), strict=True)))
+    pixels = {
+        "train": load_pixels(parts["train"], config.cache_size),
+        "validation": load_pixels(parts["validation"], config.input_size),
+    }
+    Run(out, config, pixels, labels).run()
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of HAM10000")
+    parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun")
+    parser.add_argument("--init", help="imagenet, warm, random or a weights file")
+    parser.add_argument("--config", type=Path, help="JSON of TrainConfig fields")
+    parser.add_argument("--minutes", type=float, help="plan the schedule for this wall time")
+    parser.add_argument("--manifests", type=Path, default=MANIFESTS)
+    parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+    return parser.parse_args(arguments)
+
+
+def _limit_threads(threads: int) -> None:
+    if not threads:
+        return
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(name, str(threads))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
