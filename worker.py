@@ -1,6 +1,14 @@
 """Entry point of the Celery worker: ``celery -A worker worker``."""
 
-from portal import create_app
+import warnings
 
-app = create_app()
-celery = app.extensions["celery"]
+from celery.platforms import SecurityWarning
+
+from portal import create_app
+from portal.workers import prepare_worker
+
+# Celery warns of root because a pickled message could run code; only JSON is accepted here.
+warnings.simplefilter("ignore", SecurityWarning)
+
+# No name `app` in here: Celery's -A would take it for its own.
+celery = prepare_worker(create_app())

@@ -28,5 +28,5 @@ def redis_command(binary, directory):
         *("--dir", str(directory)),
         *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         *("--maxmemory", "128mb", "--maxmemory-policy", "noeviction"),
-        *("--daemonize", "no", "--loglevel", "warning"),
+        *("--daemonize", "no", "--loglevel", "warning", "--logfile", str(directory / "redis.log")),
     ]
