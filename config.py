@@ -42,9 +42,7 @@ class Config:
     LOGIN_FAILURES_PER_ADDRESS = 20
     TWO_FACTOR_ROLES = ()
 
-    LEASE_SECONDS = 180
     MAX_ATTEMPTS = 3
-    SWEEP_SECONDS = 10
     TAKEN_MINUTES = 30
     RETENTION_DAYS = None
 
@@ -64,6 +62,9 @@ class Config:
         self.SECRET_KEY = self._secret_key(env)
         self.TRUSTED_HOSTS = [host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()] or None
         self.PROXY_COUNT = int(env.get("PROXY_COUNT") or 0)
+        # A worker that dies holds its case this long; the task's time limits are cut to fit within.
+        self.LEASE_SECONDS = int(env.get("LEASE_SECONDS") or 30)
+        self.SWEEP_SECONDS = int(env.get("SWEEP_SECONDS") or 10)
         self.TWO_FACTOR_ROLES = tuple(filter(None, env.get("TWO_FACTOR_ROLES", "").split(",")))
         if env.get("RETENTION_DAYS"):
             self.RETENTION_DAYS = int(env["RETENTION_DAYS"])

@@ -1,6 +1,7 @@
 """Celery settings and their reasons."""
 
 from celery import Celery, Task
+from kombu import Queue
 
 # The broker is only a doorbell: the database row says what is to be done, so a lost message costs a
 # sweep interval and a doubled one is refused by the lease.
@@ -28,15 +29,21 @@ def celery_init_app(app):
         # A model loaded in the parent hangs forked children, so each child loads its own and needs time.
         worker_proc_alive_timeout=120,
         worker_max_tasks_per_child=1000,
-        task_soft_time_limit=90,
-        task_time_limit=120,
+        # Over before the lease is: a case is never in two children at once.
+        task_soft_time_limit=app.config["LEASE_SECONDS"] * 2 / 3,
+        task_time_limit=app.config["LEASE_SECONDS"] * 5 / 6,
         worker_soft_shutdown_timeout=20,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={"visibility_timeout": 900, "socket_timeout": 5, "socket_connect_timeout": 1},
-        beat_schedule={"sweep": {"task": "portal.tasks.sweep", "schedule": app.config["SWEEP_SECONDS"]}},
+        task_publish_retry=False,
+        # A queue of its own: workers turn from one to the other, so a backlog of cases never holds up the sweep.
+        task_queues=[Queue("cases"), Queue("sweeps")],
+        task_default_queue="cases",
+        task_routes={"portal.tasks.sweep": {"queue": "sweeps"}},
         worker_hijack_root_logger=False,
     )
+    celery.flask_app = app
     celery.set_default()
     app.extensions["celery"] = celery
     return celery

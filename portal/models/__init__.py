@@ -9,12 +9,13 @@ from portal.models.lesion import Lesion
 from portal.models.login import AccountToken, LoginAttempt, LoginSession
 from portal.models.patient import Patient
 from portal.models.prediction import Prediction
-from portal.models.review import DISPOSITIONS, Review
+from portal.models.review import DIAGNOSES, DISPOSITIONS, Review
 from portal.models.user import ROLES, User
 
 __all__ = [
     "CHECKLIST",
     "CHECKLIST_MAJOR",
+    "DIAGNOSES",
     "DISPOSITIONS",
     "ROLES",
     "STATUSES",

@@ -1,4 +1,5 @@
 import uuid
+from dataclasses import asdict
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -97,3 +98,20 @@ class Case(db.Model):
 
     def is_taken(self, now):
         return self.taken_by_id is not None and self.taken_until is not None and self.taken_until > now
+
+    def release(self):
+        self.taken_by_id = None
+        self.taken_until = None
+
+    def change_status(self, status, *, ring_at=None):
+        """Enter ``status``; no worker's lease outlives the change."""
+        self.status = status
+        self.status_changed_at = utc_now()
+        self.lease_expires_at = None
+        self.ring_at = ring_at
+
+    def set_triage(self, decided):
+        """Take over a portal.triage.Triage."""
+        self.tier = decided.tier
+        self.tier_rank = decided.rank
+        self.tier_reasons = [asdict(reason) for reason in decided.reasons]

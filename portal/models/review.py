@@ -3,12 +3,14 @@ import uuid
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from ml.labels import CLASSES
 from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
 from portal.models.case import Case
 from portal.models.prediction import Prediction
 from portal.models.user import User
 
+DIAGNOSES = (*CLASSES, "other", "unclear")
 DISPOSITIONS = ("urgent_referral", "routine_referral", "biopsy", "treat", "monitor", "no_action")
 
 
@@ -26,7 +28,7 @@ class Review(db.Model):
     number: Mapped[int]  # 1, 2, ... within the case
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))  # what was shown at the time
-    diagnosis: Mapped[str] = mapped_column(String(20))  # one of CLASSES, or "other" or "unclear"
+    diagnosis: Mapped[str] = mapped_column(String(20))  # one of DIAGNOSES
     agrees: Mapped[bool | None]  # with the model; None without a model's view
     disposition: Mapped[str] = mapped_column(String(20))
     monitor_weeks: Mapped[int | None]

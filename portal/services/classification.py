@@ -1,0 +1,250 @@
+"""From a queued case to its prediction: outbox, lease and sweep.
+
+The case's row is the truth and Redis a doorbell. A worker claims a case for LEASE_SECONDS and writes its result
+only while the claim is still its own, so a message may be lost, doubled or late, and a worker may die at any
+moment: the sweep rings again for whatever is due, and nothing is read into the record twice.
+"""
+
+import io
+import logging
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cache
+
+import numpy as np
+from celery.exceptions import SoftTimeLimitExceeded
+from flask import current_app
+from kombu.exceptions import OperationalError as BrokerError
+from PIL import Image as Picture
+from redis import RedisError
+from sqlalchemy.orm import undefer
+
+from portal import triage
+from portal.database import begin_write, utc_now
+from portal.extensions import db
+from portal.models import Case, Image, Prediction
+from portal.services import audit
+
+# A publish that arrived needs no second ring so soon; the gap doubles, or a backlog would flood the queue.
+FIRST_RING_AFTER = timedelta(seconds=15)
+LAST_RING_AFTER = timedelta(minutes=10)
+SWEEP_BATCH = 500
+
+# Nobody waits longer than this for a doorbell.
+IMPATIENT = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "max_retries": 0}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write one case's result, as long as nobody claimed it since."""
+
+    case_id: uuid.UUID
+    attempt: int
+    photo: bytes  # JPEG
+    age_years: int | None
+    sex: str | None
+    body_site: str
+
+
+def ring(*case_ids):
+    """Tell the workers about these cases, at best effort: a missed ring costs time, never a case."""
+    _publish("portal.tasks.classify_case", [[str(case_id)] for case_id in case_ids])
+
+
+def ring_for_sweep():
+    """Ask the workers for one sweep; an unheard ring is dropped when the next one is due."""
+    _publish("portal.tasks.sweep", [[]], expires=current_app.config["SWEEP_SECONDS"])
+
+
+def classify(case_id):
+    """Claim one case, read its photo and store the result. Safe to call for any case, any number of times."""
+    classifier = load_classifier()  # before the claim: a worker that cannot load its model uses up no attempt
+    claim = claim_case(case_id)
+    if claim is None:
+        return
+    from ml.preprocess import UnreadableImage
+
+    try:
+        prediction = classifier.predict(claim.photo, age=claim.age_years, sex=claim.sex, site=claim.body_site)
+    except UnreadableImage:
+        fail_case(claim, "photo_unreadable", is_final=True)
+    except SoftTimeLimitExceeded:
+        fail_case(claim, "took_too_long")
+    except Exception:
+        log.exception("case %s: the model failed", case_id)
+        fail_case(claim, "model_error")
+    else:
+        finish_case(claim, prediction, thresholds=classifier.thresholds, is_validated=classifier.is_validated)
+
+
+def load_classifier():
+    """The model of MODEL_DIR, opened once a process."""
+    return _load(current_app.config["MODEL_DIR"])
+
+
+def claim_case(case_id):
+    """A Claim, or None when the case is done, in other hands, or out of attempts."""
+    begin_write(db.session)
+    now = utc_now()
+    expires = now + timedelta(seconds=current_app.config["LEASE_SECONDS"])
+    attempt = db.session.scalar(
+        db.update(Case)
+        .where(
+            Case.id == case_id,
+            (Case.status == "queued") | ((Case.status == "running") & (Case.lease_expires_at <= now)),
+            Case.attempts < current_app.config["MAX_ATTEMPTS"],
+        )
+        .values(
+            status="running",
+            status_changed_at=now,
+            attempts=Case.attempts + 1,
+            lease_expires_at=expires,
+            ring_at=expires,
+        )
+        .returning(Case.attempts)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return _read_claim(case_id, attempt) if attempt is not None else None
+
+
+def finish_case(claim, prediction, *, thresholds, is_validated):
+    """Store an ml.classifier.Prediction and the tier it leads to; False when the claim is no longer ours."""
+    begin_write(db.session)
+    case = _claimed(claim)
+    if case is None:
+        db.session.rollback()
+        return False
+    row = _store(case, prediction, thresholds, is_validated)
+    decided = triage.decide(
+        checklist_score=case.checklist_score,
+        is_worried=case.is_worried,
+        prediction=row,
+        quality_problems=case.photo_quality.get("problems", ()),
+        skin_type=case.patient.skin_type,
+        typology_angle=case.photo_quality.get("typology_angle"),
+        thresholds=row.thresholds,
+    )
+    case.prediction_id = row.id
+    case.set_triage(decided)
+    case.change_status("classified")
+    details = {"model_version": row.model_version, "tier": decided.tier}
+    audit.record(action="case.classify", target=case, clinic_id=case.clinic_id, details=details)
+    db.session.commit()
+    return True
+
+
+def fail_case(claim, reason, *, is_final=False):
+    """This attempt failed; ``reason`` (a key of FAILURES) is shown once no attempt is left."""
+    begin_write(db.session)
+    case = _claimed(claim)
+    if case is None:
+        db.session.rollback()
+        return
+    if is_final or case.attempts >= current_app.config["MAX_ATTEMPTS"]:
+        _give_up(case, reason)
+    else:
+        case.change_status("queued", ring_at=utc_now())  # the next sweep's turn: a passing trouble may pass
+    db.session.commit()
+
+
+def sweep():
+    """Ring for every case that is due, and give up those whose worker died for the last time."""
+    is_due = Case.status.in_(("queued", "running")) & (Case.ring_at <= utc_now())
+    if db.session.scalar(db.select(Case.id).where(is_due).limit(1)) is None:
+        return
+    begin_write(db.session)
+    due = db.select(Case).where(is_due).order_by(Case.ring_at).limit(SWEEP_BATCH)
+    waiting = []
+    for case in db.session.scalars(due.with_for_update(skip_locked=True)):
+        if case.status == "running" and case.attempts >= current_app.config["MAX_ATTEMPTS"]:
+            _give_up(case, "worker_lost")
+        else:
+            waited = utc_now() - case.status_changed_at
+            case.ring_at = utc_now() + min(max(waited, FIRST_RING_AFTER), LAST_RING_AFTER)
+            waiting.append(case.id)
+    db.session.commit()
+    ring(*waiting)
+
+
+def _publish(task, calls, **options):
+    celery = current_app.extensions["celery"]
+    try:
+        # A connection of its own: a pooled one may be as old as the last Redis, and waits for ever for a hung one.
+        with celery.connection_for_write(transport_options=IMPATIENT) as connection:
+            for arguments in calls:
+                celery.send_task(task, arguments, connection=connection, retry=False, **options)
+    except (BrokerError, RedisError, OSError) as error:
+        log.warning("%s was not published: %s", task, type(error).__name__)
+
+
+@cache
+def _load(directory):
+    # Only a worker's child imports the model runtime: loaded before a fork, it hangs the child.
+    from ml.classifier import Classifier
+
+    return Classifier.load(directory)
+
+
+def _read_claim(case_id, attempt):
+    image = db.session.scalar(
+        db.select(Image).where(Image.case_id == case_id, Image.kind == "dermoscopic").options(undefer(Image.content))
+    )
+    lesion = image.case.lesion
+    claim = Claim(case_id, attempt, image.content, image.case.age_years, lesion.patient.sex, lesion.body_site)
+    db.session.rollback()  # the model runs outside of any transaction
+    return claim
+
+
+def _claimed(claim):
+    return db.session.scalar(
+        db.select(Case)
+        .where(Case.id == claim.case_id, Case.status == "running", Case.attempts == claim.attempt)
+        .with_for_update()
+    )
+
+
+def _store(case, prediction, thresholds, is_validated):
+    """The row of this model version: the one already there when the case was read by it before."""
+    same = db.select(Prediction).where(
+        Prediction.case_id == case.id, Prediction.model_version == prediction.model_version
+    )
+    row = db.session.scalar(same)
+    if row is None:
+        row = Prediction(
+            case_id=case.id,
+            model_version=prediction.model_version,
+            is_validated=is_validated,
+            predicted_class=prediction.predicted_class,
+            confidence=prediction.confidence,
+            malignancy_risk=prediction.malignancy_risk,
+            melanoma_probability=prediction.melanoma_probability,
+            probabilities=prediction.probabilities,
+            image_probabilities=prediction.image_probabilities,
+            prediction_set=list(prediction.prediction_set),
+            out_of_distribution=prediction.out_of_distribution,
+            out_of_distribution_score=prediction.out_of_distribution_score,
+            factors=[asdict(factor) for factor in prediction.factors],
+            thresholds=thresholds,
+            activation_map=_to_png(prediction.activation_map),
+            latency_ms=prediction.latency_ms,
+        )
+        db.session.add(row)
+        db.session.flush()
+    return row
+
+
+def _to_png(activation_map):
+    """8-bit grey PNG of a float map (h, w) in 0..1."""
+    buffer = io.BytesIO()
+    Picture.fromarray((activation_map * 255).round().astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _give_up(case, reason):
+    case.change_status("failed")
+    case.failure_reason = reason
+    audit.record(action="case.fail", target=case, clinic_id=case.clinic_id, details={"reason": reason})
