@@ -1,6 +1,6 @@
 """One blueprint a file; this list is every page the portal has."""
 
-from portal.views import account, admin, auth, cases, health, home, patients, queue
+from portal.views import account, admin, auth, cases, health, home, images, patients, queue, reviews
 
 BLUEPRINTS = (
     home.blueprint,
@@ -9,6 +9,8 @@ BLUEPRINTS = (
     account.blueprint,
     cases.blueprint,
     queue.blueprint,
+    reviews.blueprint,
+    images.blueprint,
     patients.blueprint,
     admin.blueprint,
 )

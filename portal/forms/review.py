@@ -1,0 +1,88 @@
+"""What a clinician writes down."""
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import IntegerField, RadioField, SelectField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
+from wtforms.widgets import HiddenInput
+
+from ml.labels import CLASSES
+from portal import explanations
+from portal.models import DISPOSITIONS
+
+DIAGNOSES = (*CLASSES, "other", "unclear")
+MONITOR_WEEKS_MAX = 104
+
+# A reason without words of its own would leave the health worker guessing.
+RETAKE_REASONS = tuple(code for code in explanations.RETAKES if code != "other")
+
+
+def _diagnoses():
+    return [(code, explanations.diagnosis_name(code)) for code in DIAGNOSES]
+
+
+def _needed_to_monitor(form, field):
+    if form.disposition.data == "monitor" and not "".join(field.raw_data).strip():
+        raise StopValidation(_("Say in how many weeks to look again."))
+
+
+class FirstReadForm(FlaskForm):
+    diagnosis = RadioField(
+        _("Your impression"), choices=_diagnoses, validators=[InputRequired(_("Choose what you see, or Unclear."))]
+    )
+
+
+class ReviewForm(FlaskForm):
+    """``has_prediction``: the model's view was shown, so whether the clinician agrees belongs to the review."""
+
+    expected_review_count = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+    diagnosis = RadioField(
+        _("Your diagnosis"), choices=_diagnoses, validators=[InputRequired(_("Choose a diagnosis, or Unclear."))]
+    )
+    agrees = RadioField(
+        _("Do you agree with the computer?"),
+        choices=[("yes", _("Yes")), ("no", _("No"))],
+        validators=[InputRequired(_("Say whether you agree with the computer."))],
+    )
+    disposition = RadioField(
+        _("What happens next"),
+        choices=lambda: [(code, explanations.DISPOSITION_NAMES[code]) for code in DISPOSITIONS],
+        validators=[InputRequired(_("Choose what happens next."))],
+    )
+    monitor_weeks = IntegerField(
+        _("In how many weeks?"),
+        validators=[
+            _needed_to_monitor,
+            Optional(),
+            NumberRange(1, MONITOR_WEEKS_MAX, _("Give a number of weeks from 1 to %(max)s.", max=MONITOR_WEEKS_MAX)),
+        ],
+    )
+    note = TextAreaField(_("Note"), validators=[Length(max=4000, message=_("A note may have up to 4000 characters."))])
+
+    def __init__(self, *args, has_prediction, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not has_prediction:
+            del self.agrees
+
+    def expect(self, review_count):
+        """Show the form again as a knowing addition to ``review_count`` reviews."""
+        self.expected_review_count.data = review_count
+        self.expected_review_count.raw_data = None
+
+    def decision(self):
+        """Keyword arguments of services.reviews.record_review."""
+        is_monitored = self.disposition.data == "monitor"
+        return {
+            "expected_review_count": self.expected_review_count.data,
+            "diagnosis": self.diagnosis.data,
+            "agrees": self.agrees.data == "yes" if self.agrees else None,
+            "disposition": self.disposition.data,
+            "monitor_weeks": self.monitor_weeks.data if is_monitored else None,
+            "note": self.note.data.strip(),
+        }
+
+
+class RetakeForm(FlaskForm):
+    reason = SelectField(
+        _("What is wrong with it?"), choices=lambda: [(code, explanations.RETAKES[code]) for code in RETAKE_REASONS]
+    )

@@ -1,0 +1,130 @@
+"""Everything the page of one case shows."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from flask import current_app
+from sqlalchemy.orm import joinedload, selectinload
+
+from ml.labels import CLASSES
+from portal.extensions import db
+from portal.models import Case, FirstRead, Image, Lesion, Review, User
+from portal.permissions import in_clinics_of
+from portal.queries.first_reads import cases_to_read_first, shown_reasons, shown_tier
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One case of a lesion, as the filmstrip and the history show it."""
+
+    case: Case
+    is_silent: bool  # the model's view is not shown before the first read
+
+    @property
+    def image(self):
+        return self.case.dermoscopic_image
+
+    @property
+    def tier(self):
+        return shown_tier(self.case, self.is_silent)
+
+    @property
+    def prediction(self):
+        return None if self.is_silent else self.case.prediction
+
+    @property
+    def review(self):
+        return self.case.latest_review
+
+
+@dataclass(frozen=True)
+class CasePage(Visit):
+    user: User
+    visits: list[Visit]  # of the same lesion, this one among them, the earliest first
+    now: object
+
+    @property
+    def is_clinician(self):
+        return self.user.role == "clinician"
+
+    @property
+    def reasons(self):
+        return shown_reasons(self.case, self.is_silent)
+
+    @property
+    def voice(self):
+        """Of the explanation: a health worker tells the patient."""
+        return "patient" if self.user.role == "health_worker" else "clinician"
+
+    @cached_property
+    def classes(self):
+        """(code, probability) of the seven, the most probable first; none while the model is silent."""
+        if self.prediction is None:
+            return []
+        probabilities = self.prediction.probabilities
+        return sorted(((code, probabilities[code]) for code in CLASSES), key=lambda pair: -pair[1])
+
+    @property
+    def first_read(self):
+        """This clinician's own impression, or None."""
+        return next((read for read in self.case.first_reads if read.reader_id == self.user.id), None)
+
+    @property
+    def first_reads(self):
+        """All impressions; others' stay hidden until one's own is written."""
+        return [] if self.is_silent else self.case.first_reads
+
+    @property
+    def is_taken_by_me(self):
+        return self.case.is_taken(self.now) and self.case.taken_by_id == self.user.id
+
+    @property
+    def is_taken_by_another(self):
+        return self.case.is_taken(self.now) and self.case.taken_by_id != self.user.id
+
+    @property
+    def taken_at(self):
+        return self.case.taken_until - timedelta(minutes=current_app.config["TAKEN_MINUTES"])
+
+    @property
+    def is_open_to_review(self):
+        return self.is_clinician and not self.is_silent and self.case.status not in ("queued", "running")
+
+    @property
+    def other_visits(self):
+        return [visit for visit in self.visits if visit.case.id != self.case.id]
+
+    @property
+    def replacement(self):
+        """The visit that answers the request for a new photo, or None."""
+        return next((visit for visit in self.visits if visit.case.replaces_id == self.case.id), None)
+
+
+# What one visit in a row of visits needs; photos and maps stay in the database.
+VISIT_OPTIONS = (
+    selectinload(Case.images).load_only(Image.id, Image.kind, Image.case_id, Image.width, Image.height),
+    joinedload(Case.prediction),
+    selectinload(Case.reviews).options(joinedload(Review.reviewer), joinedload(Review.prediction)),
+)
+
+
+def case_page(case, user, now):
+    """The CasePage of a case this user may see; ``now`` decides who has it."""
+    statement = (
+        db.select(Case)
+        .where(Case.lesion_id == case.lesion_id, in_clinics_of(user, Case.clinic_id))
+        .order_by(Case.submitted_at, Case.id)
+        .options(
+            *VISIT_OPTIONS,
+            joinedload(Case.lesion).joinedload(Lesion.patient),
+            joinedload(Case.clinic),
+            joinedload(Case.submitted_by),
+            joinedload(Case.taken_by),
+            selectinload(Case.first_reads).joinedload(FirstRead.reader),
+        )
+    )
+    cases = db.session.scalars(statement).all()
+    silent_ids = cases_to_read_first(cases, user)
+    visits = [Visit(visit, visit.id in silent_ids) for visit in cases]
+    return CasePage(case, case.id in silent_ids, user, visits, now)

@@ -1,0 +1,95 @@
+"""Finding patients, and one patient's lesions over time."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, literal, or_, tuple_
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.extensions import db
+from portal.models import Case, Lesion, Patient
+from portal.permissions import in_clinics_of
+from portal.queries.case_page import VISIT_OPTIONS, Visit
+from portal.queries.first_reads import cases_to_read_first
+
+PAGE_SIZE = 25
+SUGGESTION_COUNT = 10
+
+
+@dataclass(frozen=True)
+class PatientRow:
+    patient: Patient
+    lesion_count: int
+    last_case_at: object  # or None before the first photo
+
+
+@dataclass(frozen=True)
+class LesionRow:
+    lesion: Lesion
+    visits: list[Visit]  # the earliest first
+
+
+def find_patients(user, text, after=None):
+    """(PatientRows in order of reference, id to continue after or None) for a reference or name."""
+    cases = (
+        db.select(
+            Lesion.patient_id,
+            func.count(Lesion.id.distinct()).label("lesion_count"),
+            func.max(Case.submitted_at).label("last_case_at"),
+        )
+        .outerjoin(Lesion.cases)
+        .group_by(Lesion.patient_id)
+        .subquery()
+    )
+    statement = (
+        _matching(db.select(Patient, func.coalesce(cases.c.lesion_count, 0), cases.c.last_case_at), user, text)
+        .outerjoin(cases, cases.c.patient_id == Patient.id)
+        .options(joinedload(Patient.clinic))
+        .limit(PAGE_SIZE + 1)
+    )
+    position = db.select(Patient.reference, Patient.id)
+    position = position.where(Patient.id == after, in_clinics_of(user, Patient.clinic_id))
+    if start := db.session.execute(position).first():
+        columns = (Patient.reference, Patient.id)
+        values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
+        statement = statement.where(tuple_(*columns) > tuple_(*values))
+    found = [PatientRow(*row) for row in db.session.execute(statement)]
+    rows = found[:PAGE_SIZE]
+    return rows, rows[-1].patient.id if len(found) > PAGE_SIZE else None
+
+
+def suggest_patients(user, text):
+    """(patient, [(lesion, last photo at or None)]) of the first few matches, for the new-case form."""
+    patients = db.session.scalars(
+        _matching(db.select(Patient), user, text).options(selectinload(Patient.lesions)).limit(SUGGESTION_COUNT)
+    ).all()
+    lesion_ids = [lesion.id for patient in patients for lesion in patient.lesions]
+    latest = db.select(Case.lesion_id, func.max(Case.submitted_at)).where(Case.lesion_id.in_(lesion_ids))
+    last_at = dict(db.session.execute(latest.group_by(Case.lesion_id)).all())
+    return [(patient, [(lesion, last_at.get(lesion.id)) for lesion in patient.lesions]) for patient in patients]
+
+
+def lesion_rows(patient, user):
+    """The patient's lesions by number, each with its visits."""
+    lesions = db.session.scalars(
+        db.select(Lesion)
+        .where(Lesion.patient_id == patient.id)
+        .order_by(Lesion.number)
+        .options(selectinload(Lesion.cases).options(*VISIT_OPTIONS))
+    ).all()
+    silent_ids = cases_to_read_first([case for lesion in lesions for case in lesion.cases], user)
+    return [LesionRow(lesion, [Visit(case, case.id in silent_ids) for case in lesion.cases]) for lesion in lesions]
+
+
+def _matching(statement, user, text):
+    statement = statement.where(in_clinics_of(user, Patient.clinic_id)).order_by(Patient.reference, Patient.id)
+    if text:
+        matches = (column.icontains(text, autoescape=True) for column in (Patient.reference, Patient.name))
+        statement = statement.where(or_(*matches))
+    return statement
+
+
+def pick_pair(rows, case_ids):
+    """The two Visits to compare, the earlier first, or None unless two of the patient's cases are named."""
+    visits = [visit for row in rows for visit in row.visits if visit.case.id in case_ids and visit.image]
+    visits.sort(key=lambda visit: visit.case.submitted_at)
+    return tuple(visits) if len(visits) == 2 else None

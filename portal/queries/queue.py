@@ -1,0 +1,163 @@
+"""The clinician's queue: risk first, then the longest waiting."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import case, func, literal, or_, tuple_
+from sqlalchemy.orm import contains_eager, selectinload
+
+from portal.extensions import db
+from portal.models import Case, Image, Lesion, Patient, Review
+from portal.permissions import in_clinics_of
+from portal.queries.first_reads import awaits_first_read, shown_reasons, shown_tier
+
+PAGE_SIZE = 25
+
+# What the status filter offers, and the case states behind each word.
+STATUS_GROUPS = {
+    "waiting": ("classified", "failed", "queued", "running"),
+    "to_review": ("classified", "failed"),
+    "reading": ("queued", "running"),
+    "failed": ("failed",),
+    "retake": ("retake",),
+    "reviewed": ("reviewed",),
+}
+FIRST_READ = "first_read"  # stands where the tier would, until the impression is written
+
+
+@dataclass(frozen=True)
+class QueueFilters:
+    """None or "" where nothing was chosen; status is a key of STATUS_GROUPS."""
+
+    status: str = "waiting"
+    tier: str | None = None  # one of TIERS or FIRST_READ
+    clinic_id: int | None = None
+    site: str | None = None
+    text: str = ""
+
+    def as_args(self, **changed):
+        """The query string these filters come from, with some of them changed; what was not chosen is left out."""
+        chosen = {"tier": self.tier, "clinic": self.clinic_id, "site": self.site, "q": self.text, **changed}
+        if chosen.setdefault("status", self.status) == "waiting":
+            del chosen["status"]
+        return {name: value for name, value in chosen.items() if value}
+
+    @property
+    def is_done(self):
+        """Reviewed cases are read back from the latest; all others wait their turn."""
+        return self.status == "reviewed"
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    case: Case
+    is_silent: bool  # the model's view is not shown before the first read
+
+    @property
+    def tier(self):
+        return shown_tier(self.case, self.is_silent)
+
+    @property
+    def reasons(self):
+        return shown_reasons(self.case, self.is_silent)
+
+    @property
+    def is_being_read(self):
+        return self.case.status in STATUS_GROUPS["reading"]
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    rows: list[QueueRow]
+    next_after: UUID | None  # the case to continue after, or None on the last page
+    counts: dict[str, int]  # tier or FIRST_READ -> cases under the other filters
+    oldest_at: object  # when the longest waiting of all those was sent, or None
+
+
+def load_queue(user, filters, after=None):
+    """One page of the queue; ``after`` is the id of the last case of the page before."""
+    counts, oldest_at = _counts(user, filters)
+    silent = awaits_first_read(user).label("is_silent")
+    statement = (
+        _filtered(db.select(Case, silent), user, filters)
+        .options(
+            contains_eager(Case.clinic),
+            contains_eager(Case.lesion).contains_eager(Lesion.patient),
+            selectinload(Case.images).load_only(Image.id, Image.kind, Image.case_id),
+            selectinload(Case.taken_by),
+        )
+        .order_by(*_order(filters))
+        .limit(PAGE_SIZE + 1)
+    )
+    if position := _position(user, after, filters):
+        statement = statement.where(_beyond(position, filters))
+    found = [QueueRow(*row) for row in db.session.execute(statement)]
+    rows = found[:PAGE_SIZE]
+    return QueuePage(rows, rows[-1].case.id if len(found) > PAGE_SIZE else None, counts, oldest_at)
+
+
+def find_next_case_id(user, filters, now, *, after=None, before=None):
+    """The nearest case that nobody else has, after or before the given one; without either the first. None at the end.
+
+    Cases the model is still reading are passed over: there is nothing to decide yet.
+    """
+    free = or_(Case.taken_by_id.is_(None), Case.taken_by_id == user.id, Case.taken_until <= now)
+    statement = _filtered(db.select(Case.id), user, filters).where(free)
+    statement = statement.where(Case.status.not_in(STATUS_GROUPS["reading"]))
+    backwards = before is not None
+    if position := _position(user, before or after, filters):
+        statement = statement.where(_beyond(position, filters, backwards=backwards))
+    return db.session.scalar(statement.order_by(*_order(filters, backwards=backwards)).limit(1))
+
+
+def last_review_at(user):
+    """When a clinician last decided a case this user may see, or None."""
+    statement = db.select(func.max(Review.created_at)).join(Review.case)
+    return db.session.scalar(statement.where(in_clinics_of(user, Case.clinic_id)))
+
+
+def _filtered(statement, user, filters):
+    statement = statement.join(Case.clinic).join(Case.lesion).join(Lesion.patient)
+    statement = statement.where(in_clinics_of(user, Case.clinic_id), Case.status.in_(STATUS_GROUPS[filters.status]))
+    if filters.clinic_id:
+        statement = statement.where(Case.clinic_id == filters.clinic_id)
+    if filters.site:
+        statement = statement.where(Lesion.body_site == filters.site)
+    if filters.text:
+        statement = statement.where(Patient.reference.icontains(filters.text, autoescape=True))
+    if filters.tier:
+        statement = statement.where(_tier_shown(user) == filters.tier)
+    return statement
+
+
+def _tier_shown(user):
+    # A tier filter that told the model's tier would break the silence before the first read.
+    return case((awaits_first_read(user), literal(FIRST_READ)), else_=Case.tier)
+
+
+def _counts(user, filters):
+    untiered = QueueFilters(filters.status, None, filters.clinic_id, filters.site, filters.text)
+    tier = _tier_shown(user).label("tier")
+    statement = _filtered(db.select(tier, func.count(), func.min(Case.submitted_at)), user, untiered).group_by(tier)
+    found = db.session.execute(statement).all()
+    return {tier: count for tier, count, _ in found}, min((oldest for *_, oldest in found), default=None)
+
+
+def _columns(filters):
+    return (Case.status_changed_at, Case.id) if filters.is_done else (Case.tier_rank, Case.submitted_at, Case.id)
+
+
+def _order(filters, *, backwards=False):
+    descending = filters.is_done != backwards
+    return [column.desc() if descending else column.asc() for column in _columns(filters)]
+
+
+def _position(user, case_id, filters):
+    statement = db.select(*_columns(filters)).where(Case.id == case_id, in_clinics_of(user, Case.clinic_id))
+    return db.session.execute(statement).first()
+
+
+def _beyond(position, filters, *, backwards=False):
+    columns = tuple_(*_columns(filters))
+    values = tuple_(*(literal(value, column.type) for value, column in zip(position, _columns(filters), strict=True)))
+    return columns < values if filters.is_done != backwards else columns > values

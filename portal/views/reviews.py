@@ -1,0 +1,83 @@
+"""What a clinician does with a case: take it, read it, decide, or ask for a better photo."""
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from portal.errors import Conflict, DomainError
+from portal.extensions import db
+from portal.forms.review import FirstReadForm, RetakeForm, ReviewForm
+from portal.permissions import get_case_or_404, require_role
+from portal.queries.first_reads import must_read_first
+from portal.services import cases, reviews
+from portal.views.result import render_result
+
+blueprint = Blueprint("reviews", __name__, url_prefix="/cases/<uuid:case_id>")
+
+
+@blueprint.post("/reviews")
+@require_role("clinician")
+def create(case_id):
+    case = get_case_or_404(case_id)
+    if must_read_first(case, current_user):
+        raise DomainError(_("Write down your own impression first. Then the computer's view is shown."))
+    form = ReviewForm(has_prediction=case.prediction_id is not None)
+    if not form.validate_on_submit():
+        return render_result(case, review_form=form, status=400)
+    try:
+        reviews.record_review(case=case, reviewer=current_user, **form.decision())
+    except Conflict as conflict:
+        db.session.rollback()
+        form.expect(case.review_count)
+        return render_result(case, review_form=form, collision=conflict.message, status=409)
+    flash(_("Your decision is recorded."), "success")
+    return _onward(case_id)
+
+
+@blueprint.post("/first-read")
+@require_role("clinician")
+def first_read(case_id):
+    case = get_case_or_404(case_id)
+    form = FirstReadForm()
+    if not form.validate_on_submit():
+        return render_result(case, first_read_form=form, status=400)
+    reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+    return redirect(url_for("cases.show", case_id=case_id))
+
+
+@blueprint.post("/retake")
+@require_role("clinician")
+def retake(case_id):
+    case = get_case_or_404(case_id)
+    form = RetakeForm()
+    if not form.validate_on_submit():
+        raise DomainError(_("Choose what is wrong with the photo."))
+    cases.ask_retake(case=case, clinician=current_user, reason=form.reason.data)
+    flash(_("The clinic is asked for a new photo."), "success")
+    return _onward(case_id)
+
+
+@blueprint.post("/take")
+@require_role("clinician")
+def take(case_id):
+    """A POST of its own, sent once the page is really shown: what a browser fetches ahead takes nothing."""
+    cases.take_case(case=get_case_or_404(case_id), clinician=current_user)
+    return _quietly() or redirect(url_for("cases.show", case_id=case_id))
+
+
+@blueprint.post("/release")
+@require_role("clinician")
+def release(case_id):
+    cases.release_case(case=get_case_or_404(case_id), clinician=current_user)
+    return _quietly() or redirect(url_for("queue.index"))
+
+
+def _onward(case_id):
+    if request.form.get("then") == "next":
+        return redirect(url_for("queue.next", after=case_id))
+    return redirect(url_for("cases.show", case_id=case_id))
+
+
+def _quietly():
+    """The answer to a page that asked in the background and stays as it is, else None."""
+    return ("", 204) if request.form.get("then") == "stay" else None

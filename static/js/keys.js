@@ -1,0 +1,29 @@
+// Single keys that act on a page. They rest while somebody types, and can be switched off on this device.
+
+const SWITCH = "keys-off";
+const TYPING = "textarea, select, [contenteditable], input:not([type=radio]):not([type=checkbox]):not([type=range])";
+
+export function bindKeys(actions) {
+  const dialog = document.getElementById("keys");
+  const show = () => dialog.showModal();
+  const isOn = () => localStorage.getItem(SWITCH) === null;
+
+  for (const button of document.querySelectorAll("[data-open-keys]")) {
+    button.hidden = false;
+    button.addEventListener("click", show);
+  }
+  const toggle = dialog.querySelector("[data-keys-on]");
+  toggle.checked = isOn();
+  toggle.addEventListener("change", () => {
+    if (toggle.checked) localStorage.removeItem(SWITCH);
+    else localStorage.setItem(SWITCH, "yes");
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (!isOn() || dialog.open || event.ctrlKey || event.metaKey || event.altKey || event.target.matches(TYPING)) return;
+    const act = event.key === "?" ? show : actions[event.key.toLowerCase()];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}

@@ -1,0 +1,82 @@
+// A case in the hands of a clinician: taking it, giving it back, deciding, going on.
+
+import { bindKeys } from "./keys.js";
+
+const taken = document.querySelector("[data-taken]");
+const form = document.querySelector("form[data-review]");
+const collision = document.querySelector("[data-collision]");
+let isTouched = Boolean(collision);
+let isMine = taken?.dataset.state === "mine";
+
+function post(url) {
+  const body = new FormData();
+  body.append("csrf_token", taken.dataset.csrf);
+  body.append("then", "stay");
+  return [url, body];
+}
+
+// Taking is a request of its own and waits until the page is really seen: what a browser
+// fetches or renders ahead of time takes no case from anybody.
+async function take() {
+  const [url, body] = post(taken.dataset.takeUrl);
+  const answer = await fetch(url, { method: "POST", body });
+  if (answer.ok) {
+    isMine = true;
+    taken.querySelector("[data-mine]").hidden = false;
+    taken.querySelector("[data-free]").hidden = true;
+  } else if (answer.status === 409) {
+    location.reload(); // somebody took it in this very moment: show who
+  }
+}
+
+function whenSeen(act) {
+  if (document.prerendering) document.addEventListener("prerenderingchange", () => whenSeen(act), { once: true });
+  else if (document.visibilityState === "visible") act();
+  else document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
+}
+
+if (taken?.dataset.state === "free") whenSeen(take);
+
+// Moving on without a decision gives the case back at once; closing the laptop does after 30 minutes.
+function leave() {
+  if (isMine && !isTouched) navigator.sendBeacon(...post(taken.dataset.releaseUrl));
+}
+
+const links = Object.fromEntries([...document.querySelectorAll("[data-leave]")].map((link) => [link.dataset.leave, link]));
+for (const link of Object.values(links)) link.addEventListener("click", leave);
+
+bindKeys({
+  j: () => links.next.click(),
+  k: () => links.previous.click(),
+  q: () => links.queue.click(),
+  r: () => {
+    const first = form?.querySelector("input[type=radio]:checked, input[type=radio]");
+    first?.focus();
+    document.getElementById("review")?.scrollIntoView({ block: "start" });
+  },
+});
+
+if (form) {
+  form.addEventListener("input", () => {
+    isTouched = true;
+  });
+
+  // Agreeing follows from the diagnosis until the clinician says otherwise.
+  const agrees = form.elements.agrees;
+  let isSaid = agrees && agrees.value !== "";
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "agrees") isSaid = true;
+    if (event.target.name === "diagnosis" && agrees && !isSaid) {
+      agrees.value = event.target.value === form.dataset.predicted ? "yes" : "no";
+    }
+  });
+
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("button"));
+    }
+  });
+}
+
+(collision ?? document.querySelector(".field-error")?.closest(".field")?.querySelector("input, textarea"))?.focus();
