@@ -157,8 +157,20 @@ def make_worker(environment, data_dir, redis_server):
     workers = []
 
     def start(name="worker"):
-        command = [PYTHON, "-m", "celery", "-A", "worker", "worker", "-B", "-c", "1", "-n", f"{name}@%h"]
-        command += ["-s", data_dir / f"beat-{name}", "--loglevel", "INFO"]
+        command = [
+            PYTHON,
+            "-m",
+            "celery",
+            "-A",
+            "worker",
+            "worker",
+            "-c",
+            "1",
+            "-n",
+            f"{name}@%h",
+            "--loglevel",
+            "INFO",
+        ]
         worker = Worker(command, data_dir / f"{name}.log", environment)
         workers.append(worker)
         return worker.start()

@@ -1,0 +1,168 @@
+"""``make run``: starts, restarts what died, stops without a trace, and says in one line what is wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import psutil
+import pytest
+
+from config import ROOT
+from tests.processes import PYTHON, WebServer, free_port, wait_until
+
+pytestmark = pytest.mark.slow
+
+
+class Portal(WebServer):
+    """``python -m ops``, which is what ``make run`` runs, on ``data_dir``."""
+
+    def __init__(self, data_dir):
+        port = free_port()
+        self._data_dir = str(data_dir)
+        env = {"DATA_DIR": self._data_dir, "PORT": str(port), "HOST": "127.0.0.1", "PORTAL_ENV": "development"}
+        super().__init__([PYTHON, "-m", "ops"], data_dir.parent / f"{data_dir.name}.out", env, port)
+
+    def start(self):
+        self.log.unlink(missing_ok=True)
+        super().start()
+        wait_until(lambda: "The portal runs at" in self.output(), 30, self)
+        return self
+
+    def processes(self):
+        """Every process of this portal, the supervisor's own and all below."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                # Redis writes its title over its environment; the title has the socket's path.
+                is_own = self._data_dir in " ".join([process.environ().get("DATA_DIR", ""), *process.cmdline()])
+                if is_own and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def child(self, word):
+        """The supervisor's own child whose command line has ``word``, or None."""
+        own = [process for process in self.processes() if process.ppid() == self.pid]
+        return next((process for process in own if word in " ".join(process.cmdline())), None)
+
+    def is_gone(self):
+        return not self.processes()
+
+
+@pytest.fixture
+def portal(data_dir):
+    portal = Portal(data_dir / "data")
+    yield portal
+    portal.kill()
+    for process in portal.processes():
+        process.kill()
+
+
+def refused(env, *command):
+    """Standard error of a start that must fail, split into lines."""
+    result = subprocess.run(
+        command or [PYTHON, "-m", "ops"],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode != 0
+    return result.stderr.strip().splitlines()
+
+
+def test_data_and_accounts_outlive_a_stop(portal, data_dir):
+    portal.start()
+    accounts_file = data_dir / "data" / "demo-accounts.json"
+    accounts = json.loads(accounts_file.read_text())
+    assert [account["role"] for account in accounts] == ["health_worker", "clinician", "admin"]
+    assert accounts_file.stat().st_mode & 0o777 == 0o600
+    assert all(account["password"] in portal.output() for account in accounts)
+
+    portal.stop()
+    assert portal.is_gone()
+    portal.start()
+    assert json.loads(accounts_file.read_text()) == accounts
+    assert accounts[0]["password"] not in portal.output(), "the passwords are shown on the first start only"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything(portal, number):
+    portal.start()
+    # Supervisor, Redis, worker and its child, web server and its two.
+    wait_until(lambda: len(portal.processes()) >= 7, 30, portal)
+    os.kill(portal.pid, number)
+    wait_until(portal.is_gone, 30)
+    assert "Traceback" not in portal.output()
+
+
+def test_a_dead_child_is_started_again(portal):
+    portal.start()
+    for word in ("redis-server", "celery", "gunicorn"):
+        before = portal.child(word)
+        before.kill()
+        after = wait_until(lambda word=word, before=before: portal.child(word) not in (None, before), 15, portal)
+        assert after
+    wait_until(portal.answers, 30, portal)
+
+
+def test_a_killed_supervisor_leaves_nothing_and_starts_again(portal):
+    portal.start()
+    os.kill(portal.pid, signal.SIGKILL)
+    wait_until(portal.is_gone, 15)
+    assert portal.start().answers()
+
+
+def test_it_starts_after_everything_was_killed(portal):
+    portal.start()
+    for process in portal.processes():
+        process.kill()
+    wait_until(portal.is_gone, 15)
+    assert portal.start().answers()
+
+
+def test_one_data_folder_runs_once(portal, data_dir):
+    portal.start()
+    lines = refused({"DATA_DIR": str(data_dir / "data"), "PORT": str(free_port())})
+    assert len(lines) == 1 and "already runs" in lines[0] and str(portal.pid) in lines[0]
+
+
+def test_a_taken_port_is_said_in_one_line(data_dir):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        lines = refused({"DATA_DIR": str(data_dir), "PORT": port})
+    assert len(lines) == 1 and f"Port {port}" in lines[0]
+
+
+def test_an_unwritable_data_folder_is_said_in_one_line(data_dir):
+    (data_dir / "file").touch()
+    lines = refused({"DATA_DIR": str(data_dir / "file" / "data"), "PORT": str(free_port())})
+    assert len(lines) == 1 and "cannot be written" in lines[0]
+
+
+def test_a_read_only_data_folder_is_said_in_one_line(data_dir):
+    data_dir.chmod(0o500)
+    # Root may write anywhere, unless it gives up the right to.
+    humble = ["setpriv", "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
+    lines = refused({"DATA_DIR": str(data_dir), "PORT": str(free_port())}, *humble, PYTHON, "-m", "ops")
+    assert len(lines) == 1 and "cannot be written" in lines[0]
+
+
+def test_production_without_secrets_is_said_in_one_line(data_dir):
+    lines = refused({"DATA_DIR": str(data_dir), "PORTAL_ENV": "production", "SECRET_KEY": ""})
+    assert len(lines) == 1 and "SECRET_KEY" in lines[0]
+
+
+@pytest.mark.parametrize(("python", "words"), [("", "none was found"), ("/bin/false", "older or does not run")])
+def test_make_says_which_python_it_needs(data_dir, python, words):
+    (data_dir / "requirements.txt").touch()
+    lines = refused(
+        {}, "make", "--no-print-directory", "-f", ROOT / "Makefile", "-C", data_dir, "run", f"PYTHON={python}"
+    )
+    assert words in lines[0] and len([line for line in lines if not line.startswith("make")]) == 1
