@@ -38,7 +38,7 @@ def celery_init_app(app):
         broker_transport_options={"visibility_timeout": 900, "socket_timeout": 5, "socket_connect_timeout": 1},
         task_publish_retry=False,
         # A queue of its own: workers turn from one to the other, so a backlog of cases never holds up the sweep.
-        task_queues=[Queue("cases"), Queue("sweeps")],
+        task_queues=[Queue(name, routing_key=name) for name in ("cases", "sweeps")],
         task_default_queue="cases",
         task_routes={"portal.tasks.sweep": {"queue": "sweeps"}},
         worker_hijack_root_logger=False,

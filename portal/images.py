@@ -20,7 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP")  # phones' MPO files open as JPEG
 # What decoding may take is 300 MB and 2 s; a WebP needs 15 bytes a pixel, a PNG 9, a JPEG 2 to 7.
 MAX_PIXELS = {"JPEG": 40_000_000, "MPO": 40_000_000, "CMYK": 24_000_000, "PNG": 24_000_000, "WEBP": 16_000_000}
 MAX_STORED_SIDE_PX = 2048
-MIN_SHORT_SIDE_PX = 200
+MIN_SHORT_SIDE_PX = 100
 THUMBNAIL_SIDE_PX = 288
 JPEG_QUALITY = 92
 
