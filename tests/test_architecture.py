@@ -1,0 +1,121 @@
+"""The house rules of docs/architecture.md, held by reading the code and by importing it."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+from config import ROOT
+
+PACKAGES = ("portal", "ml", "ops", "benchmarks", "tests", "docs")
+LONGEST_FILE_LINES = 300
+
+# Who may not import what: the part before the colon is where, the rest are module prefixes.
+FORBIDDEN = {
+    "ml": ("portal", "flask", "celery", "sqlalchemy", "ops"),
+    "ops": ("ml", "portal.views", "portal.services", "portal.models"),
+    "portal": ("ops", "tests", "tensorflow", "keras"),
+    "portal/models": ("portal.services", "portal.views", "portal.queries", "portal.forms", "portal.tasks", "flask"),
+    "portal/services": ("portal.views", "portal.forms", "portal.tasks"),
+    "portal/queries": ("portal.views", "portal.forms", "portal.services", "portal.tasks"),
+    "portal/forms": ("portal.views", "portal.services", "portal.tasks"),
+    "portal/views": ("portal.tasks", "ml.classifier"),
+    "portal/images.py": ("portal.models", "portal.services", "portal.views", "portal.extensions", "sqlalchemy"),
+    "portal/triage.py": (
+        "flask",
+        "portal.models",
+        "portal.services",
+        "portal.views",
+        "portal.extensions",
+        "sqlalchemy",
+    ),
+}
+
+
+def python_files(*places):
+    for place in places:
+        path = ROOT / place
+        yield from [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def imports_of(path):
+    """Every module a file names in an import, at the top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_below(module, prefix):
+    return module == prefix or module.startswith(f"{prefix}.")
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_imports_go_one_way(place):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path in python_files(place)
+        for module in imports_of(path)
+        for prefix in FORBIDDEN[place]
+        if is_below(module, prefix)
+    ]
+    assert not wrong
+
+
+def test_importing_the_portal_loads_no_model_runtime():
+    heavy = ("tensorflow", "keras", "ai_edge_litert", "torch", "ml.classifier")
+    code = f"import sys, portal; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_views_write_through_services_only():
+    """A handler that added or committed rows itself would escape the audit trail and the locking rules."""
+    writes = re.compile(r"db\.session\.(add|add_all|delete|commit|flush|merge)\b|begin_write\b")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in python_files("portal/views", "portal/queries", "portal/forms")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if writes.search(line)
+    ]
+    assert not wrong
+
+
+def test_files_stay_short():
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in python_files(*(package for package in PACKAGES if (ROOT / package).is_dir()))
+        if (count := len(path.read_text().splitlines())) > LONGEST_FILE_LINES
+    }
+    assert not long
+
+
+def templates():
+    return sorted((ROOT / "templates").rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern"),
+    [
+        ("a script inside the page", r"<script(?![^>]*\bsrc=)"),
+        ("a style inside the page", r"<style\b|\sstyle\s*="),
+        ("a handler inside the page", r"\son[a-z]+\s*="),
+        ("a javascript: address", r"javascript:"),
+        ("something from another host", r"(?:src|href|action)\s*=\s*[\"'](?:https?:)?//"),
+    ],
+)
+def test_templates_keep_to_the_content_security_policy(what, pattern):
+    wrong = [str(path.relative_to(ROOT)) for path in templates() if re.search(pattern, path.read_text(), re.IGNORECASE)]
+    assert not wrong, f"{what} in {wrong}"
+
+
+def test_static_files_load_nothing_from_elsewhere():
+    """Comments and SVG namespaces may name an address; url(), import and fetch may not."""
+    pattern = re.compile(r"(?:url\(|@import|import\s|from\s|fetch\()\s*[\"'`]?(?:https?:)?//")
+    files = [path for path in (ROOT / "static").rglob("*") if path.suffix in {".css", ".js", ".svg", ".html"}]
+    wrong = [str(path.relative_to(ROOT)) for path in files if pattern.search(path.read_text())]
+    assert files and not wrong
