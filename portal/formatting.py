@@ -101,6 +101,16 @@ def reason_text(reason):
     return explanations.reason_text(reason)
 
 
+def retake_text(code):
+    """What to change about the photo that a clinician asked for again."""
+    return str(explanations.RETAKES.get(code, explanations.RETAKES["other"]))
+
+
+def failure_text(code):
+    """Why a case was not read."""
+    return str(explanations.FAILURES.get(code, explanations.FAILURES["model_error"]))
+
+
 def role_name(code):
     return _name(ROLE_NAMES, code)
 
@@ -132,6 +142,8 @@ FILTERS = (
     status_name,
     disposition_name,
     reason_text,
+    retake_text,
+    failure_text,
     role_name,
     sex_name,
     skin_type,

@@ -1,3 +1,106 @@
-from flask import Blueprint
+"""The health worker's pages: send a case, watch it, find it again."""
 
-blueprint = Blueprint("cases", __name__)
+from uuid import UUID
+
+from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
+from flask_login import current_user
+
+from portal.errors import DomainError
+from portal.forms.new_case import SKIN_TYPE_HINTS, NewCaseForm
+from portal.models import ROLES
+from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_or_404, require_role
+from portal.quality import ADVICE
+from portal.queries.cases import GROUPS, count_cases, list_cases
+from portal.queries.first_reads import must_read_first
+from portal.services.cases import retry_case, submit_case
+from portal.services.viewing import record_view
+from portal.views.result import render_result
+
+blueprint = Blueprint("cases", __name__, url_prefix="/cases")
+
+
+@blueprint.get("")
+@require_role("health_worker")
+def index():
+    group = request.args.get("group") if request.args.get("group") in GROUPS else None
+    of_clinic = "clinic" in request.args
+    rows, next_after = list_cases(
+        current_user, group=group, of_clinic=of_clinic, after=request.args.get("after", type=UUID)
+    )
+    counts = count_cases(current_user, of_clinic=of_clinic)
+    return render_template(
+        "cases/index.html", rows=rows, counts=counts, group=group, of_clinic=of_clinic, next_after=next_after
+    )
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@require_role("health_worker")
+def new():
+    patient, lesion, replaces = _chosen_rows()
+    form = NewCaseForm(patient=patient, lesion=lesion)
+    if form.validate_on_submit():
+        try:
+            return _sent(submit_case(submitter=current_user, replaces=replaces, **form.case_values()))
+        except DomainError as error:
+            form.add_error(error)
+    if form.errors and _wants_json():
+        return jsonify(errors=form.all_errors()), 400
+    page = render_template(
+        "cases/new.html",
+        form=form,
+        patient=patient,
+        lesion=lesion,
+        replaces=replaces,
+        skin_type_hints=SKIN_TYPE_HINTS,
+        quality_advice=ADVICE,
+    )
+    return page, 400 if form.errors else 200
+
+
+@blueprint.get("/<uuid:case_id>")
+@require_role(*ROLES)
+def show(case_id):
+    case = get_case_or_404(case_id)
+    record_view(action="case.view", target=case, clinic_id=case.clinic_id)
+    is_being_read = case.status in ("queued", "running")
+    if is_being_read or (case.status == "failed" and current_user.role == "health_worker"):
+        return render_template("cases/waiting.html", case=case)
+    return render_result(case)
+
+
+@blueprint.get("/<uuid:case_id>/status")
+@require_role(*ROLES)
+def status(case_id):
+    case = get_case_or_404(case_id)
+    return jsonify(status=case.status, tier=None if must_read_first(case, current_user) else case.tier)
+
+
+@blueprint.post("/<uuid:case_id>/retry")
+@require_role("health_worker", "admin")
+def retry(case_id):
+    retry_case(case=get_case_or_404(case_id), actor=current_user)
+    return redirect(url_for(".show", case_id=case_id))
+
+
+def _chosen_rows():
+    """(patient, lesion, replaced case) that the address or the form names; each may be None."""
+    replaces = _named_row("replaces", get_case_or_404)
+    lesion = replaces.lesion if replaces else _named_row("lesion", get_lesion_or_404)
+    patient = _named_row("patient", get_patient_or_404) or (lesion.patient if lesion else None)
+    if lesion and lesion.patient_id != patient.id:
+        abort(404)
+    return patient, lesion, replaces
+
+
+def _named_row(name, get_or_404):
+    row_id = request.values.get(name, type=UUID)
+    return get_or_404(row_id) if row_id else None
+
+
+def _wants_json():
+    return request.accept_mimetypes.best == "application/json"
+
+
+def _sent(case):
+    location = url_for(".show", case_id=case.id)
+    return (jsonify(location=location), 201) if _wants_json() else redirect(location, 303)

@@ -1,0 +1,153 @@
+"""What a health worker fills in for one photo of one lesion."""
+
+import secrets
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from wtforms import (
+    BooleanField,
+    FloatField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import AnyOf, Length, NumberRange, Optional, StopValidation, ValidationError
+from wtforms.widgets import HiddenInput
+
+from ml.labels import SEXES, SITES
+from portal.database import utc_now
+from portal.explanations import CHECKLIST_NAMES, SITE_NAMES
+from portal.formatting import SKIN_TYPES
+from portal.models import CHECKLIST
+
+OLDEST_BIRTH_YEAR = 1900
+
+SEX_CHOICES = [("female", _("Female")), ("male", _("Male")), ("", _("Other or not said"))]
+SKIN_TYPE_HINTS = {
+    1: _("Always burns, never tans"),
+    2: _("Burns easily, tans a little"),
+    3: _("Sometimes burns, tans slowly"),
+    4: _("Seldom burns, tans well"),
+    5: _("Brown skin, very seldom burns"),
+    6: _("Dark brown or black skin, never burns"),
+}
+
+
+def _nothing_to_none(value):
+    return value or None
+
+
+class NewCaseForm(FlaskForm):
+    """Fields carry the names of ``services.cases.submit_case`` and of its errors.
+
+    ``patient`` and ``lesion`` are the known rows that were chosen, or None: then their fields must be filled in.
+    """
+
+    submission_key = HiddenField(validators=[Length(min=16, max=64)])
+
+    reference = StringField(
+        _("Clinic's reference"),
+        validators=[Length(max=40, message=_("At most 40 characters."))],
+        filters=[lambda text: (text or "").strip()],
+    )
+    name = StringField(
+        _("Name"),
+        validators=[Length(max=120, message=_("At most 120 characters."))],
+        filters=[lambda text: (text or "").strip()],
+    )
+    birth_year = IntegerField(_("Birth year"), validators=[Optional()])
+    sex = RadioField(_("Sex"), choices=SEX_CHOICES, default="", validators=[AnyOf((*SEXES, "", None))])
+    skin_type = RadioField(
+        _("Skin type"),
+        choices=[("", _("Not noted")), *((str(number), numeral) for number, numeral in SKIN_TYPES.items())],
+        default="",
+        coerce=lambda value: value or "",
+    )
+
+    body_site = SelectField(_("Place on the body"), choices=[("", _("Choose …")), *((s, SITE_NAMES[s]) for s in SITES)])
+    body_view = HiddenField(filters=[_nothing_to_none], validators=[Optional(), AnyOf(("front", "back"))])
+    map_x = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
+    map_y = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
+
+    checklist = SelectMultipleField(
+        _("What has changed?"), choices=[(item, CHECKLIST_NAMES[item]) for item in CHECKLIST]
+    )
+    is_worried = BooleanField(_("I am worried about this spot"))
+    comment = TextAreaField(
+        _("Anything else the clinician should know?"),
+        validators=[Length(max=1000, message=_("At most 1,000 characters."))],
+        filters=[lambda text: (text or "").strip()],
+    )
+
+    dermoscopic = FileField(_("Photo of the spot"))
+    overview = FileField(_("Photo from further away"))
+    consent = BooleanField(_("The patient agrees: the photo is kept, and a computer and a clinician look at it."))
+
+    def __init__(self, *, patient=None, lesion=None):
+        super().__init__()
+        self.patient = patient
+        self.lesion = lesion
+        if not self.submission_key.data:
+            self.submission_key.data = secrets.token_urlsafe(24)
+
+    def validate_reference(self, field):
+        if self.patient is None and not field.data:
+            raise ValidationError(_("Choose a patient, or enter the reference your clinic uses for this one."))
+
+    def validate_birth_year(self, field):
+        this_year = utc_now().year
+        if field.data is not None and not OLDEST_BIRTH_YEAR <= field.data <= this_year:
+            message = _("Enter a year from %(first)s to %(last)s.", first=OLDEST_BIRTH_YEAR, last=this_year)
+            raise ValidationError(message)
+
+    def validate_body_site(self, field):
+        if self.lesion is None and not field.data:
+            raise StopValidation(_("Tap the place on the picture, or choose it from the list."))
+
+    def validate_dermoscopic(self, field):
+        if not field.data:
+            raise ValidationError(_("Take or attach a photo of the spot."))
+
+    def validate_consent(self, field):
+        if not field.data:
+            raise ValidationError(_("Ask the patient. Without their consent nothing can be sent."))
+
+    def case_values(self):
+        """Keyword arguments of ``submit_case``: all but the submitter and what is replaced."""
+        return {
+            "submission_key": self.submission_key.data,
+            "patient": self.patient or self._new_patient(),
+            "lesion": self.lesion or self._new_lesion(),
+            "checklist": self.checklist.data,
+            "is_worried": self.is_worried.data,
+            "comment": self.comment.data,
+            "consent": self.consent.data,
+            "dermoscopic": self.dermoscopic.data.read(),
+            "overview": self.overview.data.read() if self.overview.data else None,
+        }
+
+    def _new_patient(self):
+        return {
+            "reference": self.reference.data,
+            "name": self.name.data,
+            "birth_year": self.birth_year.data,
+            "sex": self.sex.data or None,
+            "skin_type": int(self.skin_type.data) if self.skin_type.data else None,
+        }
+
+    def _new_lesion(self):
+        return {field.name: field.data for field in (self.body_site, self.body_view, self.map_x, self.map_y)}
+
+    def add_error(self, error):
+        """Put a DomainError at the field it names, or above the form."""
+        field = self._fields.get(error.field)
+        (field.errors if field else self.form_errors).append(error.message)
+
+    def all_errors(self):
+        """Field name -> list of str; the key "" holds what belongs to no field."""
+        return {name or "": [str(message) for message in messages] for name, messages in self.errors.items()}

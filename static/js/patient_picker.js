@@ -1,0 +1,119 @@
+// Find a known patient while typing, or register a new one.
+
+const PAUSE_MS = 250;
+
+export function connectPatientPicker(form, texts, siteName, changed) {
+  const find = (id) => document.getElementById(id);
+  const patient = find("patient");
+  const query = find("patient-query");
+  const results = find("patient-results");
+  const status = find("patient-results-status");
+  const fields = find("new-patient");
+  let waiting;
+  let asked = 0;
+
+  find("forget-patient").hidden = false;
+  find("search-again").hidden = false;
+  find("patient-search").hidden = false;
+  find("forget-patient").addEventListener("click", () => choose(null));
+  find("search-again").addEventListener("click", () => register(false));
+  find("register-patient").addEventListener("click", () => {
+    const reference = fields.querySelector("[name=reference]");
+    if (!reference.value && /\d/.test(query.value)) reference.value = query.value.trim();
+    register(true);
+    reference.focus();
+  });
+  query.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(search, PAUSE_MS);
+  });
+  query.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") event.preventDefault();
+  });
+  register(Boolean(fields.querySelector("[name=reference]").value));
+
+  async function search() {
+    const number = ++asked;
+    const text = query.value.trim();
+    if (!text) {
+      results.replaceChildren();
+      status.textContent = "";
+      return;
+    }
+    try {
+      const url = new URL(form.dataset.searchUrl, location.href);
+      url.searchParams.set("q", text);
+      const response = await fetch(url, { headers: { Accept: "application/json" } });
+      if (!response.ok) throw new Error(response.status);
+      const found = await response.json();
+      if (number !== asked) return;
+      results.replaceChildren(...found.map(resultRow));
+      status.textContent = found.length ? texts.found : texts.foundNone;
+    } catch {
+      if (number === asked) status.textContent = texts.searchFailed;
+    }
+  }
+
+  function resultRow(person) {
+    const row = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(element("strong", person.reference), element("span", factsOf(person)));
+    button.addEventListener("click", () => choose(person));
+    row.append(button);
+    return row;
+  }
+
+  function choose(person, isRestored = false) {
+    patient.value = person?.id ?? "";
+    find("chosen-patient").hidden = !person;
+    find("patient-choice").hidden = Boolean(person);
+    document.querySelector("[data-chosen-reference]").textContent = person?.reference ?? "";
+    document.querySelector("[data-chosen-facts]").textContent = person ? factsOf(person) : "";
+    showLesions(person?.lesions ?? []);
+    if (!person) {
+      register(false);
+      query.focus();
+    }
+    changed(person, isRestored);
+  }
+
+  function showLesions(lesions) {
+    const options = find("lesion-options");
+    options.replaceChildren(options.firstElementChild, ...lesions.map(lesionOption));
+    options.querySelector("input").checked = true;
+    find("known-lesions").hidden = !lesions.length;
+  }
+
+  function lesionOption(lesion) {
+    const label = document.createElement("label");
+    label.className = "toggle";
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: "lesion", value: lesion.id });
+    const text = document.createElement("span");
+    text.append(`${lesion.reference} · ${siteName(lesion.body_site)}`);
+    if (lesion.last_at) {
+      const date = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium" });
+      const small = element("small", texts.lastPhoto.replace("{date}", date.format(new Date(lesion.last_at))));
+      text.append(document.createElement("br"), small);
+    }
+    label.append(input, text);
+    return label;
+  }
+
+  function register(isNew) {
+    fields.hidden = !isNew;
+    find("patient-search").hidden = isNew;
+  }
+
+  return { choose };
+}
+
+function factsOf(person) {
+  return [person.name, person.birth_year].filter(Boolean).join(", ");
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
