@@ -23,14 +23,7 @@ FORBIDDEN = {
     "portal/forms": ("portal.views", "portal.services", "portal.tasks"),
     "portal/views": ("portal.tasks", "ml.classifier"),
     "portal/images.py": ("portal.models", "portal.services", "portal.views", "portal.extensions", "sqlalchemy"),
-    "portal/triage.py": (
-        "flask",
-        "portal.models",
-        "portal.services",
-        "portal.views",
-        "portal.extensions",
-        "sqlalchemy",
-    ),
+    "portal/triage.py": ("flask", "portal.services", "portal.queries", "portal.views", "portal.extensions"),
 }
 
 
