@@ -13,6 +13,7 @@ from portal.extensions import db
 from portal.models import ROLES, AccountToken, Clinic, User
 from portal.models.login import hash_token, new_token
 from portal.services import audit
+from portal.services.attempts import confirm_password
 from portal.services.logins import end_sessions
 
 RESET_LINK_LIFETIME = timedelta(hours=24)
@@ -70,10 +71,9 @@ def activate_user(*, user):
     db.session.commit()
 
 
-def change_password(*, user, current_password, password):
+def change_password(*, user, current_password, password, address):
     """The user sets a new password; every session of theirs ends, so the caller opens a new one."""
-    if not passwords.verify_password(user.password_hash, current_password):
-        raise DomainError(_("This is not your present password."), field="current_password")
+    confirm_password(user=user, password=current_password, address=address, field="current_password")
     password_hash = _hash_checked(password, email=user.email, name=user.name)
     begin_write(db.session)
     _set_password(user, password_hash)

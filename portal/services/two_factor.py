@@ -8,12 +8,12 @@ from hmac import compare_digest
 import pyotp
 from flask_babel import gettext as _
 
-from portal import passwords
 from portal.database import begin_write, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import User
 from portal.services import audit
+from portal.services.attempts import confirm_password
 
 STEP_SECONDS = 30
 RECOVERY_CODE_COUNT = 10
@@ -50,10 +50,9 @@ def confirm_two_factor(*, user, code):
     return codes
 
 
-def remove_two_factor(*, user, password):
+def remove_two_factor(*, user, password, address):
     """The user turns it off; the password proves that it is them."""
-    if not passwords.verify_password(user.password_hash, password):
-        raise DomainError(_("This is not your password."), field="password")
+    confirm_password(user=user, password=password, address=address, field="password")
     begin_write(db.session)
     _forget(user)
     audit.record(action="two_factor.disabled", target=user)

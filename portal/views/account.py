@@ -1,13 +1,14 @@
 """One's own account: password, language, two-factor login, open sessions."""
 
 import segno
-from flask import Blueprint, abort, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from pyotp import TOTP
 
 from portal import sessions
 from portal.errors import DomainError
+from portal.forms.answers import render_form
 from portal.forms.auth import ChangePasswordForm, CodeForm, ConfirmPasswordForm
 from portal.queries import accounts as queries
 from portal.redirects import own_path
@@ -30,13 +31,17 @@ def show():
 def password():
     form = ChangePasswordForm()
     if not form.validate_on_submit():
-        return _account_page(form), 400
+        return _account_page(form)
     user = current_user._get_current_object()
     try:
-        accounts.change_password(user=user, current_password=form.current_password.data, password=form.password.data)
+        accounts.change_password(
+            user=user,
+            current_password=form.current_password.data,
+            password=form.password.data,
+            address=request.remote_addr,
+        )
     except DomainError as error:
-        form[error.field].errors.append(error.message)
-        return _account_page(form), error.status_code
+        return _account_page(form, error)
     sessions.start(logins.open_session(user=user, address=request.remote_addr, user_agent=request.user_agent.string))
     flash(_("Your new password is set. All your other devices are logged out."), "success")
     return redirect(url_for(".show"))
@@ -81,58 +86,69 @@ def language():
 def two_factor():
     user = current_user._get_current_object()
     if user.has_two_factor:
-        return _two_factor_page(remove_form=ConfirmPasswordForm())
+        return _removal_page(ConfirmPasswordForm())
     form = CodeForm()
-    if form.validate_on_submit():
-        try:
-            codes = two_factor_service.confirm_two_factor(user=user, code=form.code.data)
-            return render_template("account/recovery_codes.html", codes=codes)
-        except DomainError as error:
-            form.code.errors.append(error.message)
-    secret = two_factor_service.begin_two_factor(user=user)
-    uri = TOTP(secret).provisioning_uri(name=user.email, issuer_name=current_app.config["PRODUCT_NAME"])
-    page = _two_factor_page(
-        setup_form=form,
-        secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
-        qr_uri=segno.make(uri, micro=False).svg_data_uri(scale=5, border=4),
-    )
-    return make_response(page, 400 if form.is_submitted() else 200)
+    if not form.validate_on_submit():
+        return _setup_page(form)
+    try:
+        codes = two_factor_service.confirm_two_factor(user=user, code=form.code.data)
+    except DomainError as error:
+        return _setup_page(form, error)
+    return render_template("account/recovery_codes.html", codes=codes)
 
 
 @blueprint.post("/account/two-factor/remove")
 @login_required
 def remove_two_factor():
-    form = ConfirmPasswordForm()
     if _must_have_two_factor():
         abort(403)
+    form = ConfirmPasswordForm()
     if not form.validate_on_submit():
-        return _two_factor_page(remove_form=form), 400
+        return _removal_page(form)
     try:
-        two_factor_service.remove_two_factor(user=current_user._get_current_object(), password=form.password.data)
+        two_factor_service.remove_two_factor(
+            user=current_user._get_current_object(), password=form.password.data, address=request.remote_addr
+        )
     except DomainError as error:
-        form.password.errors.append(error.message)
-        return _two_factor_page(remove_form=form), error.status_code
-    flash(_("Two-factor login is off."), "success")
+        return _removal_page(form, error)
+    flash(_("The second step is off."), "success")
     return redirect(url_for(".show"))
 
 
-def _account_page(password_form):
-    return render_template(
+def _account_page(form, error=None):
+    return render_form(
         "account/show.html",
+        form,
+        error,
         user=current_user,
-        password_form=password_form,
+        password_form=form,
         sessions=queries.find_open_sessions(current_user),
         two_factor_required=_must_have_two_factor(),
     )
 
 
-def _two_factor_page(**context):
-    return render_template(
+def _setup_page(form, error=None):
+    secret = two_factor_service.begin_two_factor(user=current_user._get_current_object())
+    uri = TOTP(secret).provisioning_uri(name=current_user.email, issuer_name=current_app.config["PRODUCT_NAME"])
+    return render_form(
         "account/two_factor.html",
+        form,
+        error,
         user=current_user,
+        setup_form=form,
+        secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
+        qr_uri=segno.make(uri, micro=False).svg_data_uri(scale=5, border=4),
+    )
+
+
+def _removal_page(form, error=None):
+    return render_form(
+        "account/two_factor.html",
+        form,
+        error,
+        user=current_user,
+        remove_form=None if _must_have_two_factor() else form,
         recovery_codes_left=len(current_user.recovery_code_hashes),
-        two_factor_required=_must_have_two_factor(),
-        **context,
     )
 
 

@@ -1,11 +1,12 @@
 """Log in, the second step, log out, and the one-time link that sets a password."""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
 from portal import sessions
 from portal.errors import DomainError
+from portal.forms.answers import render_form
 from portal.forms.auth import CodeForm, LoginForm, NewPasswordForm
 from portal.redirects import own_path
 from portal.services import accounts, logins
@@ -19,7 +20,7 @@ def login():
         return redirect(url_for("home.index"))
     form = LoginForm()
     if not form.validate_on_submit():
-        return _page("auth/login.html", form)
+        return render_form("auth/login.html", form)
     try:
         login_session = logins.log_in(
             email=form.email.data,
@@ -28,7 +29,7 @@ def login():
             user_agent=request.user_agent.string,
         )
     except DomainError as error:
-        return _page("auth/login.html", form, error)
+        return _refuse("auth/login.html", form, error)
     if login_session.two_factor_passed:
         return _let_in(login_session)
     sessions.start_second_step(login_session)
@@ -42,11 +43,11 @@ def two_factor():
         return redirect(url_for(".login"))
     form = CodeForm()
     if not form.validate_on_submit():
-        return _page("auth/two_factor.html", form)
+        return render_form("auth/two_factor.html", form)
     try:
         logins.pass_second_step(login_session=login_session, code=form.code.data, address=request.remote_addr)
     except DomainError as error:
-        return _page("auth/two_factor.html", form, error)
+        return _refuse("auth/two_factor.html", form, error)
     return _let_in(login_session)
 
 
@@ -68,11 +69,11 @@ def reset(token):
         return redirect(url_for(".login"))
     form = NewPasswordForm()
     if not form.validate_on_submit():
-        return _page("auth/reset.html", form, email=user.email)
+        return render_form("auth/reset.html", form, email=user.email)
     try:
         accounts.use_reset_link(token=token, password=form.password.data)
     except DomainError as error:
-        return _page("auth/reset.html", form, error, email=user.email)
+        return render_form("auth/reset.html", form, error, email=user.email)
     flash(_("Your new password is set. Log in with it."), "success")
     return redirect(url_for(".login"))
 
@@ -83,14 +84,7 @@ def _let_in(login_session):
     return redirect(target)
 
 
-def _page(template, form, error=None, **context):
-    """The page, with the error at the field it belongs to or above the form."""
-    status_code = 400 if form.is_submitted() else 200
-    headers = {}
-    if error:
-        status_code = error.status_code
-        errors = form[error.field].errors if error.field else form.form_errors
-        errors.append(error.message)
-    if status_code == 429:
-        headers["Retry-After"] = str(int(current_app.config["LOGIN_WINDOW"].total_seconds()))
-    return render_template(template, form=form, **context), status_code, headers
+def _refuse(template, form, error):
+    page, status_code = render_form(template, form, error)
+    wait_seconds = int(current_app.config["LOGIN_WINDOW"].total_seconds())
+    return page, status_code, {"Retry-After": str(wait_seconds)} if status_code == 429 else {}

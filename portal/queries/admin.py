@@ -1,0 +1,106 @@
+"""What the administrator's lists read: people, clinics, the audit trail."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, or_
+from sqlalchemy.orm import joinedload, selectinload
+
+from portal.extensions import db
+from portal.models import AuditEvent, Case, Clinic, LoginSession, User
+from portal.models.user import user_clinic
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class UserRow:
+    user: User
+    last_login_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ClinicRow:
+    clinic: Clinic
+    people: int
+    cases: int
+
+
+def find_users(*, text="", role=None, clinic_id=None, after=None):
+    """(rows, id to continue after or None): people by name, found by a part of their name or email."""
+    last_login_at = (
+        db.select(func.max(LoginSession.created_at)).where(LoginSession.user_id == User.id).scalar_subquery()
+    )
+    found = db.select(User, last_login_at).options(selectinload(User.clinics))
+    for word in text.lower().split():
+        found = found.where(
+            or_(func.lower(User.name).contains(word, autoescape=True), User.email.contains(word, autoescape=True))
+        )
+    if role:
+        found = found.where(User.role == role)
+    if clinic_id:
+        found = found.where(User.clinics.any(Clinic.id == clinic_id))
+    by_name = func.lower(User.name)
+    last = db.session.get(User, after) if after else None
+    if last is not None:
+        last_name = func.lower(last.name)
+        found = found.where(or_(by_name > last_name, and_(by_name == last_name, User.id > last.id)))
+    found = found.order_by(by_name, User.id).limit(PAGE_SIZE + 1)
+    rows = [UserRow(user=user, last_login_at=at) for user, at in db.session.execute(found)]
+    return _page(rows, lambda row: row.user.id)
+
+
+def find_clinic_rows():
+    """Every clinic with how many people work there and how many cases it sent."""
+    people = (
+        db.select(func.count())
+        .select_from(user_clinic)
+        .join(User, User.id == user_clinic.c.user_id)
+        .where(user_clinic.c.clinic_id == Clinic.id, User.is_active.is_(True))
+        .scalar_subquery()
+    )
+    cases = db.select(func.count()).where(Case.clinic_id == Clinic.id).scalar_subquery()
+    rows = db.session.execute(db.select(Clinic, people, cases).order_by(Clinic.is_active.desc(), Clinic.name))
+    return [ClinicRow(clinic=clinic, people=people, cases=cases) for clinic, people, cases in rows]
+
+
+def find_open_clinics():
+    return db.session.scalars(db.select(Clinic).where(Clinic.is_active.is_(True)).order_by(Clinic.name)).all()
+
+
+@dataclass(frozen=True)
+class AuditFilters:
+    """ "" or None where nothing was chosen."""
+
+    action: str = ""
+    actor: str = ""  # a part of the name or email
+    target: str = ""  # a row's id
+
+    def as_args(self):
+        return {"action": self.action or None, "actor": self.actor or None, "target": self.target or None}
+
+
+def find_audit_events(filters, before=None):
+    """(events, id to continue before or None): the trail, newest first."""
+    found = db.select(AuditEvent).options(joinedload(AuditEvent.actor)).order_by(AuditEvent.id.desc())
+    if filters.action:
+        found = found.where(AuditEvent.action == filters.action)
+    if filters.actor:
+        word = filters.actor.strip().lower()
+        found = found.join(AuditEvent.actor).where(
+            or_(User.email.contains(word, autoescape=True), func.lower(User.name).contains(word, autoescape=True))
+        )
+    if filters.target:
+        found = found.where(AuditEvent.target_id == filters.target.strip())
+    if before:
+        found = found.where(AuditEvent.id < before)
+    return _page(list(db.session.scalars(found.limit(PAGE_SIZE + 1))), lambda event: event.id)
+
+
+def find_audit_actions():
+    return db.session.scalars(db.select(AuditEvent.action).distinct().order_by(AuditEvent.action)).all()
+
+
+def _page(rows, key):
+    shown = rows[:PAGE_SIZE]
+    return shown, key(shown[-1]) if len(rows) > PAGE_SIZE else None

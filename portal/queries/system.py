@@ -1,0 +1,98 @@
+"""How the portal is doing: the queue, the workers, the database, Redis."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app
+from redis import Redis, RedisError
+from sqlalchemy import func, text
+
+from portal.extensions import db
+from portal.models import Case, Lesion, Prediction
+
+WORKER_KEYS = "portal:worker:"
+FAILED_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Worker:
+    name: str
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SystemState:
+    queued: int
+    running: int
+    failed: int
+    oldest_waiting_at: datetime | None
+    workers: list[Worker] | None  # None: Redis did not answer, so nobody knows
+    database: str  # "SQLite 3.53.4", "PostgreSQL 15.7"
+    queue_answers: bool
+    last_prediction_at: datetime | None
+    model_versions: list[str]  # of the last day's predictions
+
+
+def load_system_state():
+    """Redis is asked for a second at most."""
+    counts = dict(db.session.execute(db.select(Case.status, func.count()).group_by(Case.status)).tuples().all())
+    workers = _find_workers()
+    waiting = Case.status.in_(("queued", "running"))
+    latest = db.session.execute(
+        db.select(Prediction.model_version, func.max(Prediction.created_at).label("at"))
+        .group_by(Prediction.model_version)
+        .order_by(text("at DESC"))
+        .limit(3)
+    ).all()
+    return SystemState(
+        queued=counts.get("queued", 0),
+        running=counts.get("running", 0),
+        failed=counts.get("failed", 0),
+        oldest_waiting_at=db.session.scalar(db.select(func.min(Case.submitted_at)).where(waiting)),
+        workers=workers,
+        database=_describe_database(),
+        queue_answers=workers is not None,
+        last_prediction_at=latest[0].at if latest else None,
+        model_versions=[row.model_version for row in latest],
+    )
+
+
+def find_failed_cases():
+    """The cases no attempt could read, the longest waiting first, as many as the page shows."""
+    return db.session.scalars(
+        db.select(Case)
+        .join(Case.lesion)
+        .join(Lesion.patient)
+        .where(Case.status == "failed")
+        .order_by(Case.submitted_at, Case.id)
+        .limit(FAILED_SHOWN)
+    ).all()
+
+
+def _find_workers():
+    try:
+        redis = Redis.from_url(
+            current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1, decode_responses=True
+        )
+        with redis:
+            names = sorted(redis.scan_iter(WORKER_KEYS + "*", count=100))
+            starts = redis.mget(names) if names else []
+    except RedisError:
+        return None
+    return [
+        Worker(name=name.removeprefix(WORKER_KEYS), started_at=_parse(start))
+        for name, start in zip(names, starts, strict=True)
+    ]
+
+
+def _parse(start):
+    try:
+        return datetime.fromisoformat(start)
+    except (TypeError, ValueError):
+        return None
+
+
+def _describe_database():
+    dialect = db.session.get_bind().dialect
+    name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[dialect.name]
+    return f"{name} {'.'.join(str(part) for part in dialect.server_version_info or dialect.dbapi.sqlite_version_info)}"
