@@ -4,7 +4,6 @@ classifier = Classifier.load()
 prediction = classifier.predict(image_bytes, age=62, sex="male", site="back")
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ml import conformal, preprocess
+from ml import conformal, model_json, preprocess
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
 from ml.metadata import FACTS, Fusion, softmax
 from ml.out_of_distribution import Detector
@@ -87,7 +86,7 @@ class Classifier:
         overrides the artefact's own choice of test-time augmentation.
         """
         directory = Path(directory or ARTIFACT)
-        metadata = json.loads((directory / "model.json").read_text())
+        metadata = model_json.read(directory)
         if views is not None:
             metadata["test_time_augmentation"] = views
         arrays = directory / "out_of_distribution.npz"

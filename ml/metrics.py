@@ -1,72 +1,77 @@
 """Measures of a classifier: pure functions of labels, probabilities and, optionally, weights.
 
-Everywhere: labels (N,) class indices, probabilities (N, K), scores (N,), weights (N,) not
-negative. A weight of 2 counts a photograph twice: that is how the bootstrap resamples. A measure
+Everywhere: labels (N,) class indices, probabilities (N, K), scores (N,), weights (..., N) not
+negative. A weight of 2 counts a photograph twice: that is how the bootstrap resamples, and why
+weights may have axes in front, one row a resampling; figures then have these axes too. A figure
 that its data cannot give (no example of a class, say) is nan.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+_BLOCK = 100  # resamplings measured at a time: bounds the memory
 
-def auc(is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+
+def auc(is_positive: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None):
     """Area under the ROC curve: how often a positive outscores a negative; ties count half."""
-    weights = _weights(weights, len(scores))
-    _, rank = np.unique(scores, return_inverse=True)
-    positive = np.bincount(rank, weights * is_positive)
-    negative = np.bincount(rank, weights * ~is_positive)
-    pairs = positive.sum() * negative.sum()
-    if pairs == 0:
-        return np.nan
-    below = np.cumsum(negative) - negative
-    return float((positive * (below + negative / 2)).sum() / pairs)
+    positive, negative = _by_score(is_positive, scores, weights)
+    below = np.cumsum(negative, axis=-1) - negative
+    wins = (positive * (below + negative / 2)).sum(axis=-1)
+    return _ratio(wins, positive.sum(axis=-1) * negative.sum(axis=-1))
 
 
 def class_aucs(labels, probabilities, weights=None) -> np.ndarray:
-    """One-against-the-rest AUC of every class, (K,)."""
+    """One-against-the-rest AUC of every class, (..., K)."""
     count = probabilities.shape[1]
-    return np.array([auc(labels == k, probabilities[:, k], weights) for k in range(count)])
+    return np.stack([auc(labels == k, probabilities[:, k], weights) for k in range(count)], axis=-1)
 
 
 def confusion(labels, decisions, count: int, weights=None) -> np.ndarray:
-    """(K, K): rows are true classes, columns decisions."""
-    cells = labels * count + decisions
-    totals = np.bincount(cells, _weights(weights, len(labels)), minlength=count * count)
-    return totals.reshape(count, count)
+    """(..., K, K): rows are true classes, columns decisions."""
+    cells = np.eye(count * count)[labels * count + decisions]
+    totals = _weights(weights, len(labels)) @ cells
+    return totals.reshape(*totals.shape[:-1], count, count)
 
 
-def accuracy(matrix: np.ndarray) -> float:
+def accuracy(matrix: np.ndarray):
     """Share of right decisions, from a confusion matrix."""
-    return _ratio(np.trace(matrix), matrix.sum())
+    return _ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
 
 def sensitivities(matrix: np.ndarray) -> np.ndarray:
-    """Of each class's photographs, the share decided for it, (K,)."""
-    return np.array([_ratio(matrix[k, k], matrix[k].sum()) for k in range(len(matrix))])
+    """Of each class's photographs, the share decided for it, (..., K)."""
+    return _ratio(np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1))
 
 
 def specificities(matrix: np.ndarray) -> np.ndarray:
-    """Of the photographs of other classes, the share not decided for this one, (K,)."""
-    totals = matrix.sum()
-    result = []
-    for k in range(len(matrix)):
-        others = totals - matrix[k].sum()
-        result.append(_ratio(others - (matrix[:, k].sum() - matrix[k, k]), others))
-    return np.array(result)
+    """Of the photographs of other classes, the share not decided for this one, (..., K)."""
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    others = matrix.sum(axis=(-2, -1))[..., np.newaxis] - matrix.sum(axis=-1)
+    return _ratio(others - (matrix.sum(axis=-2) - hits), others)
 
 
-def balanced_accuracy(matrix: np.ndarray) -> float:
+def balanced_accuracy(matrix: np.ndarray):
     """Mean sensitivity over the classes that occur."""
     return mean_known(sensitivities(matrix))
 
 
-def rates(is_positive, scores, threshold: float, weights=None) -> tuple[float, float]:
+def rates(is_positive, scores, threshold: float, weights=None) -> tuple:
     """(sensitivity, specificity) when scores of at least `threshold` are called positive."""
-    weights = _weights(weights, len(scores))
     called = scores >= threshold
-    return (
-        _ratio(weights[is_positive & called].sum(), weights[is_positive].sum()),
-        _ratio(weights[~is_positive & ~called].sum(), weights[~is_positive].sum()),
+    return mean(called[is_positive], _part(weights, is_positive)), mean(
+        ~called[~is_positive], _part(weights, ~is_positive)
     )
+
+
+def specificity_at_sensitivity(is_positive, scores, sensitivity: float, weights=None):
+    """The specificity where the ROC of these very scores first reaches this sensitivity."""
+    positive, negative = _by_score(is_positive, -scores, weights)
+    found, false = np.cumsum(positive, axis=-1), np.cumsum(negative, axis=-1)
+    reached = found >= sensitivity * found[..., -1:] - 1e-9
+    first = reached.argmax(axis=-1)[..., np.newaxis]
+    specificity = 1 - _ratio(np.take_along_axis(false, first, axis=-1)[..., 0], false[..., -1])
+    return np.where(found[..., -1] > 0, specificity, np.nan)
 
 
 def threshold_at_sensitivity(is_positive, scores, sensitivity: float) -> float:
@@ -89,32 +94,27 @@ def threshold_at_specificity(is_positive, scores, specificity: float) -> float:
 
 def roc(is_positive, scores) -> tuple[np.ndarray, np.ndarray]:
     """(false positive rates, true positive rates), from (0, 0) to (1, 1)."""
-    order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.append(np.diff(scores[order]) != 0, True)
-    hits = np.cumsum(is_positive[order])[last_of_tie]
-    false = np.cumsum(~is_positive[order])[last_of_tie]
+    positive, negative = _by_score(is_positive, -scores, None)
+    hits, false = np.cumsum(positive), np.cumsum(negative)
     return np.insert(false / max(false[-1], 1), 0, 0), np.insert(hits / max(hits[-1], 1), 0, 0)
 
 
 def reliability(confidence, is_right, weights=None, bins: int = 15) -> np.ndarray:
-    """(bins, 3): weight, mean confidence and share right, in bins of equal width over 0..1."""
-    weights = _weights(weights, len(confidence))
+    """(..., bins, 3): weight, mean confidence and share right, in bins of equal width over 0..1."""
     position = np.minimum((confidence * bins).astype(int), bins - 1)
-    table = np.full((bins, 3), np.nan)
-    table[:, 0] = np.bincount(position, weights, minlength=bins)
-    filled = table[:, 0] > 0
-    for column, values in ((1, confidence), (2, is_right.astype(float))):
-        sums = np.bincount(position, weights * values, minlength=bins)
-        table[filled, column] = sums[filled] / table[filled, 0]
-    return table
+    member = np.eye(bins)[position]
+    weights = _weights(weights, len(confidence))
+    totals = weights @ member
+    sums = [weights @ (member * values[:, np.newaxis]) for values in (confidence, is_right.astype(float))]
+    return np.stack([totals, *(_ratio(one, totals) for one in sums)], axis=-1)
 
 
-def expected_calibration_error(labels, probabilities, weights=None, bins: int = 15) -> float:
+def expected_calibration_error(labels, probabilities, weights=None, bins: int = 15):
     """Mean gap between confidence and accuracy of the plain argmax (Guo et al., ICML 2017)."""
-    decisions = probabilities.argmax(axis=1)
-    table = reliability(probabilities.max(axis=1), decisions == labels, weights, bins)
-    table = table[table[:, 0] > 0]
-    return _ratio((table[:, 0] * np.abs(table[:, 1] - table[:, 2])).sum(), table[:, 0].sum())
+    is_right = probabilities.argmax(axis=1) == labels
+    table = reliability(probabilities.max(axis=1), is_right, weights, bins)
+    gaps = np.nan_to_num(np.abs(table[..., 1] - table[..., 2]))
+    return _ratio((table[..., 0] * gaps).sum(axis=-1), table[..., 0].sum(axis=-1))
 
 
 def negative_log_likelihood(labels, probabilities) -> float:
@@ -123,10 +123,17 @@ def negative_log_likelihood(labels, probabilities) -> float:
     return float(-np.log(np.maximum(picked, 1e-12)).mean())
 
 
-def mean_known(values) -> float:
-    """Mean of the values that are not nan; nan where there is none."""
-    known = np.asarray(values)[~np.isnan(values)]
-    return float(known.mean()) if len(known) else np.nan
+def mean(values, weights=None):
+    """Weighted mean of values (N,)."""
+    weights = _weights(weights, len(values))
+    return _ratio(weights @ np.asarray(values, dtype=float), weights.sum(axis=-1))
+
+
+def mean_known(values):
+    """Mean over the last axis of what is not nan; nan where there is none."""
+    values = np.asarray(values)
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
 
 
 def bootstrap_weights(groups: np.ndarray, repeats: int, seed: int = 0) -> np.ndarray:
@@ -137,25 +144,41 @@ def bootstrap_weights(groups: np.ndarray, repeats: int, seed: int = 0) -> np.nda
     return random.multinomial(count, np.full(count, 1 / count), size=repeats)[:, member]
 
 
-def intervals(measure, weights: np.ndarray, level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of every figure that `measure(weights) -> {name: figure}` gives.
+def intervals(measure: Callable[[np.ndarray], dict], weights: np.ndarray, level: float = 0.95) -> dict:
+    """Percentile intervals (low, high) of every figure that `measure(weights) -> {name: figure}` gives.
 
     weights: (repeats, N). Repeats in which a figure cannot be had are left out for that figure.
     """
-    rows = [measure(row) for row in weights]
+    blocks = [measure(weights[start : start + _BLOCK]) for start in range(0, len(weights), _BLOCK)]
     tails = [50 * (1 - level), 100 - 50 * (1 - level)]
     result = {}
-    for name in rows[0]:
-        known = np.array([row[name] for row in rows], dtype=float)
-        known = known[~np.isnan(known)]
-        bounds = np.percentile(known, tails) if len(known) else (np.nan, np.nan)
-        result[name] = (float(bounds[0]), float(bounds[1]))
+    for name in blocks[0]:
+        values = np.concatenate([block[name] for block in blocks])
+        known = values[~np.isnan(values)]
+        low, high = np.percentile(known, tails) if len(known) else (np.nan, np.nan)
+        result[name] = (float(low), float(high))
     return result
+
+
+def _by_score(is_positive, scores, weights) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the positives and of the negatives at each distinct score, rising, (..., M)."""
+    weights = _weights(weights, len(scores))
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(scores[order]) != 0))
+    positive = is_positive[order]
+    ordered = weights[..., order]
+    return np.add.reduceat(ordered * positive, starts, axis=-1), np.add.reduceat(ordered * ~positive, starts, axis=-1)
 
 
 def _weights(weights, count: int) -> np.ndarray:
     return np.ones(count) if weights is None else np.asarray(weights, dtype=float)
 
 
-def _ratio(part, whole) -> float:
-    return float(part / whole) if whole > 0 else np.nan
+def _part(weights, chosen: np.ndarray):
+    return None if weights is None else np.asarray(weights)[..., chosen]
+
+
+def _ratio(part, whole):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(whole > 0, np.divide(part, whole), np.nan)
+    return ratio if ratio.ndim else float(ratio)

@@ -57,6 +57,38 @@ def test_threshold_at_sensitivity_finds_enough_and_no_more():
     assert metrics.rates(is_positive, scores, threshold + 0.001)[0] < 0.95
 
 
+def test_specificity_at_sensitivity_is_that_of_the_threshold_there():
+    random = np.random.default_rng(4)
+    is_positive = random.random(300) < 0.3
+    scores = random.random(300).round(2) + 0.3 * is_positive
+    threshold = metrics.threshold_at_sensitivity(is_positive, scores, 0.95)
+    expected = metrics.rates(is_positive, scores, threshold)[1]
+    assert metrics.specificity_at_sensitivity(is_positive, scores, 0.95) == pytest.approx(expected)
+
+
+def test_rows_of_weights_give_what_each_gives_alone():
+    random = np.random.default_rng(5)
+    labels, probabilities = random.integers(0, 3, 80), random.dirichlet(np.ones(3), 80)
+    weights = random.integers(0, 3, (4, 80))
+    decisions, is_positive, risk = probabilities.argmax(axis=1), labels == 1, probabilities[:, 1].round(1)
+    measures = (
+        lambda w: metrics.auc(is_positive, risk, w),
+        lambda w: metrics.class_aucs(labels, probabilities, w),
+        lambda w: metrics.sensitivities(metrics.confusion(labels, decisions, 3, w)),
+        lambda w: metrics.specificities(metrics.confusion(labels, decisions, 3, w)),
+        lambda w: metrics.accuracy(metrics.confusion(labels, decisions, 3, w)),
+        lambda w: metrics.rates(is_positive, risk, 0.4, w),
+        lambda w: metrics.specificity_at_sensitivity(is_positive, risk, 0.9, w),
+        lambda w: metrics.expected_calibration_error(labels, probabilities, w),
+    )
+    for measure in measures:
+        alone = np.array([measure(row) for row in weights])
+        together = np.array(measure(weights))
+        if together.shape != alone.shape:
+            together = together.T
+        assert together == pytest.approx(alone)
+
+
 def test_threshold_at_specificity_leaves_the_negatives_below():
     scores = np.arange(1, 41) / 100
     is_positive = np.arange(40) % 2 == 0
@@ -97,5 +129,5 @@ def test_interval_covers_the_known_spread_of_a_mean():
     random = np.random.default_rng(3)
     values = random.normal(size=400)
     weights = metrics.bootstrap_weights(np.arange(400), 800)
-    low, high = metrics.intervals(lambda w: {"mean": np.average(values, weights=w)}, weights)["mean"]
+    low, high = metrics.intervals(lambda w: {"mean": metrics.mean(values, w)}, weights)["mean"]
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)

@@ -1,0 +1,290 @@
+"""Measure the shipped artefact on a folder of labelled photographs.
+
+    python -m ml.evaluate --data DIR [--split test] --json OUT [--plots PAGE.svg]
+
+DIR holds images and HAM10000_metadata.csv, or images and an ISIC 2018 one-hot ground-truth CSV;
+where it has no age, sex or site, the metadata fusion drops out. Everything goes through the LiteRT
+classifier itself, so what is measured is what ships. Intervals are 95 % bootstrap intervals that
+resample lesions, not photographs.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ml import conformal, metrics, skin_tone
+from ml.classifier import ARTIFACT, VIEWS, Classifier
+from ml.data import MANIFESTS, read_dataset, read_split
+from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
+from ml.metadata import FACTS
+from ml.observe import Observations, facts_of, labels_of, observe_paths
+from ml.plots import draw_page
+from ml.preprocess import UnreadableImage
+
+SUBSETS = tuple(
+    tuple(fact for position, fact in enumerate(FACTS) if number >> position & 1) for number in range(2 ** len(FACTS))
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """N photographs as the classifier judged them under one set of known facts."""
+
+    labels: np.ndarray  # (N,) class indices
+    probabilities: np.ndarray  # (N, 7), fused and calibrated
+    members: np.ndarray  # bool (N, 7), the conformal sets
+    prior: np.ndarray  # (7,)
+    thresholds: dict
+
+    @property
+    def malignant(self) -> np.ndarray:
+        return np.isin(self.labels, MALIGNANT_INDICES)
+
+    @property
+    def risk(self) -> np.ndarray:
+        return self.probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
+
+    @property
+    def balanced_decisions(self) -> np.ndarray:
+        return (self.probabilities / self.prior).argmax(axis=1)
+
+    @property
+    def plain_decisions(self) -> np.ndarray:
+        return self.probabilities.argmax(axis=1)
+
+    def part(self, chosen: np.ndarray) -> "Case":
+        """The photographs for which bool (N,) holds."""
+        return Case(
+            self.labels[chosen],
+            self.probabilities[chosen],
+            self.members[chosen],
+            self.prior,
+            self.thresholds,
+        )
+
+
+def judge(classifier: Classifier, logits: np.ndarray, labels, facts: list[dict], known) -> Case:
+    """Calibrated, fused probabilities and conformal sets when only the facts in `known` are told."""
+    told = [{name: value for name, value in one.items() if name in known} for one in facts]
+    from_image = classifier.calibrate(logits)
+    fused = np.stack([classifier.fusion.fuse(p, one) for p, one in zip(from_image, told, strict=True)])
+    quantiles = np.stack([classifier.quantiles(one) for one in told])
+    members = conformal.set_members(fused, quantiles)
+    return Case(labels, fused, members, classifier.prior, classifier.thresholds)
+
+
+def headline(case: Case, weights: np.ndarray | None = None) -> dict:
+    """The figures of a group of photographs, keyed by their path in the report."""
+    labels, probabilities = case.labels, case.probabilities
+    plain = metrics.confusion(labels, case.plain_decisions, len(CLASSES), weights)
+    balanced = metrics.confusion(labels, case.balanced_decisions, len(CLASSES), weights)
+    malignancy = case.thresholds["malignancy"]["sensitivity_95"]
+    melanoma = case.thresholds["melanoma"]["sensitivity_95"]
+    is_melanoma, p_melanoma = labels == INDEX["mel"], probabilities[:, INDEX["mel"]]
+    sensitivity, specificity = metrics.rates(case.malignant, case.risk, malignancy, weights)
+    mel_sensitivity, mel_specificity = metrics.rates(is_melanoma, p_melanoma, melanoma, weights)
+    covered = conformal.coverage(case.members, labels)
+    return {
+        ("accuracy",): metrics.accuracy(plain),
+        ("balanced_accuracy",): metrics.balanced_accuracy(balanced),
+        ("macro_auc",): metrics.mean_known(metrics.class_aucs(labels, probabilities, weights)),
+        ("ece",): metrics.expected_calibration_error(labels, probabilities, weights),
+        ("malignant", "auc"): metrics.auc(case.malignant, case.risk, weights),
+        ("malignant", "sensitivity"): sensitivity,
+        ("malignant", "specificity"): specificity,
+        ("malignant", "specificity_at_95"): metrics.specificity_at_sensitivity(
+            case.malignant, case.risk, 0.95, weights
+        ),
+        ("melanoma", "auc"): metrics.auc(is_melanoma, p_melanoma, weights),
+        ("melanoma", "sensitivity"): mel_sensitivity,
+        ("melanoma", "specificity"): mel_specificity,
+        ("melanoma", "recall_balanced"): metrics.sensitivities(balanced)[..., INDEX["mel"]],
+        ("conformal", "coverage"): metrics.mean(covered, weights),
+        ("conformal", "mean_size"): metrics.mean(case.members.sum(axis=1), weights),
+    }
+
+
+def details(case: Case, weights: np.ndarray | None = None) -> dict:
+    """The figures of each class and of the plain decision, keyed like `headline`."""
+    balanced = metrics.confusion(case.labels, case.balanced_decisions, len(CLASSES), weights)
+    plain = metrics.confusion(case.labels, case.plain_decisions, len(CLASSES), weights)
+    aucs = metrics.class_aucs(case.labels, case.probabilities, weights)
+    covered = conformal.coverage(case.members, case.labels)
+    figures = {("plain", "balanced_accuracy"): metrics.balanced_accuracy(plain)}
+    columns = (
+        ("auc", aucs),
+        ("sensitivity", metrics.sensitivities(balanced)),
+        ("specificity", metrics.specificities(balanced)),
+        ("sensitivity_plain", metrics.sensitivities(plain)),
+        ("specificity_plain", metrics.specificities(plain)),
+    )
+    for k, name in enumerate(CLASSES):
+        for column, values in columns:
+            figures["per_class", name, column] = values[..., k]
+        own = case.labels == k
+        own_weights = None if weights is None else weights[..., own]
+        figures["conformal", "per_class", name, "coverage"] = metrics.mean(covered[own], own_weights)
+    return figures
+
+
+def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = True) -> dict:
+    """Nested figures, each with its interval beside it under `<name>_interval`."""
+
+    def measure(weights=None):
+        return headline(case, weights) | (details(case, weights) if with_details else {})
+
+    resampled = metrics.bootstrap_weights(lesions, repeats)
+    bounds = metrics.intervals(measure, resampled)
+    nested: dict = {"n": len(case.labels), "n_lesions": len(np.unique(lesions))}
+    for path, value in measure().items():
+        place = nested
+        for key in path[:-1]:
+            place = place.setdefault(key, {})
+        place[path[-1]] = float(value)
+        place[f"{path[-1]}_interval"] = list(bounds[path])
+    if with_details:
+        counts = np.bincount(case.labels, minlength=len(CLASSES))
+        for name, count in zip(CLASSES, counts, strict=True):
+            nested["per_class"][name]["n"] = int(count)
+            nested["conformal"]["per_class"][name]["n"] = int(count)
+    return nested
+
+
+def operating_points(is_positive, scores, thresholds: dict) -> dict:
+    """The ROC of this very data, and what each shipped threshold gives on it."""
+    false, true = metrics.roc(is_positive, scores)
+    kept = np.unique(np.linspace(0, len(false) - 1, 101).astype(int))
+    points = {}
+    for name, threshold in thresholds.items():
+        sensitivity, specificity = metrics.rates(is_positive, scores, threshold)
+        points[name] = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
+    return {
+        "operating_points": points,
+        "roc": {"false_positive_rate": false[kept].tolist(), "sensitivity": true[kept].tolist()},
+    }
+
+
+def slices_of(records, seen: Observations) -> dict[str, np.ndarray]:
+    """(N,) group names for every way of cutting the data up."""
+    return {
+        "age": np.array([_age_band(record.age) for record in records]),
+        "sex": np.array([record.sex or "unknown" for record in records]),
+        "site": np.array([record.site or "unknown" for record in records]),
+        "source": np.array([record.source or "unknown" for record in records]),
+        "image_size": np.array([f"{width}x{height}" for width, height in seen.sizes]),
+        "skin_tone": np.array([skin_tone.group(angle) for angle in seen.skin_angles]),
+    }
+
+
+def evaluate(classifier: Classifier, records, seen: Observations, repeats: int = 1000) -> dict:
+    """The whole report, as it is written to JSON."""
+    labels, facts = labels_of(records), [facts_of(record) for record in records]
+    lesions = np.array([record.lesion_id or record.image_id for record in records])
+    case = judge(classifier, seen.logits, labels, facts, FACTS)
+    result = report(case, lesions, repeats)
+    malignancy, melanoma = case.thresholds["malignancy"], case.thresholds["melanoma"]
+    p_melanoma = case.probabilities[:, INDEX["mel"]]
+    result["malignant"]["threshold"] = malignancy["sensitivity_95"]
+    result["melanoma"]["threshold"] = melanoma["sensitivity_95"]
+    result["malignant"] |= operating_points(case.malignant, case.risk, malignancy)
+    result["melanoma"] |= operating_points(labels == INDEX["mel"], p_melanoma, melanoma)
+    confidence, right = case.probabilities.max(axis=1), case.plain_decisions == labels
+    result["reliability"] = [
+        {"n": int(n), "confidence": mean, "accuracy": share}
+        for n, mean, share in metrics.reliability(confidence, right)
+    ]
+    result["confusion_matrix"] = {
+        "labels": list(CLASSES),
+        "balanced": metrics.confusion(labels, case.balanced_decisions, len(CLASSES)).astype(int).tolist(),
+        "plain": metrics.confusion(labels, case.plain_decisions, len(CLASSES)).astype(int).tolist(),
+    }
+    result["metadata"] = {}
+    for known in SUBSETS:
+        told = judge(classifier, seen.logits, labels, facts, known)
+        result["metadata"]["+".join(known) or "none"] = report(told, lesions, repeats, False)
+    result["slices"] = {}
+    for name, groups in slices_of(records, seen).items():
+        result["slices"][name] = {
+            str(group): report(case.part(groups == group), lesions[groups == group], repeats, False)
+            for group in np.unique(groups)
+        }
+    scores = classifier.strangeness(seen.features, seen.logits)
+    limit = classifier.metadata["out_of_distribution"]["threshold"]
+    result["out_of_distribution"] = {"flagged_share": float(np.mean(scores > limit))}
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.evaluate", description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--split", help="a split of ml/manifests; the whole folder when none is named")
+    parser.add_argument("--manifests", type=Path, default=MANIFESTS)
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--plots", type=Path, metavar="PAGE", help="a page of plots (.svg, .png, .pdf)")
+    parser.add_argument("--artifact", type=Path, default=ARTIFACT)
+    parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")
+    parser.add_argument("--repeats", type=int, default=1000, help="bootstrap repeats")
+    parser.add_argument("--workers", type=int, default=2, help="photographs looked at side by side")
+    options = parser.parse_args(arguments)
+    started = time.perf_counter()
+    try:
+        records = read_dataset(options.data)
+        if options.split:
+            records = read_split(records, options.split, options.manifests)
+        labelled = [record for record in records if record.label is not None]
+        if not labelled:
+            raise ValueError(f"no labelled photograph in {options.data}")
+        if len(labelled) < len(records):
+            print(f"{len(records) - len(labelled)} photographs without a label left out", file=sys.stderr)
+        records = labelled
+        classifier = Classifier.load(options.artifact, views=options.views)
+        paths = [record.path for record in records]
+        seen = observe_paths(options.artifact, paths, views=options.views, workers=options.workers, title="evaluate")
+    except (OSError, ValueError) as error:
+        label = "unreadable" if isinstance(error, UnreadableImage) else "cannot evaluate"
+        print(f"{label}: {error}", file=sys.stderr)
+        return 1
+    result = {
+        "model_version": classifier.version,
+        "split": options.split,
+        "views": classifier.test_time_augmentation,
+        "decisions": {
+            "accuracy": "argmax of p",
+            "balanced_accuracy, per_class": "argmax of p/prior",
+            "malignant, melanoma": "at the shipped threshold",
+        },
+        **evaluate(classifier, records, seen, options.repeats),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    written = _without_nan(result)
+    options.json.write_text(json.dumps(written, indent=1) + "\n")
+    if options.plots:
+        draw_page(written, options.plots)
+    for name in ("accuracy", "balanced_accuracy", "macro_auc", "ece"):
+        low, high = result[f"{name}_interval"]
+        print(f"{name:18} {result[name]:.3f}  ({low:.3f} to {high:.3f})")
+    return 0
+
+
+def _age_band(age: float | None) -> str:
+    if age is None or not np.isfinite(age):
+        return "unknown"
+    return "under 30" if age < 30 else "30-49" if age < 50 else "50-69" if age < 70 else "70 and over"
+
+
+def _without_nan(value):
+    # JSON has no nan; a figure that cannot be had is null.
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ml import evaluate, observe
+from ml.classifier import Classifier
+from ml.labels import CLASSES, INDEX
+from ml.metadata import FACTS
+from tests.ml.tiny import ColourRuntime, settings, write_dataset
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Every classifier that is loaded has the arithmetic network."""
+
+    def load(directory=None, *, threads=None, views=None):
+        metadata = settings(**({"test_time_augmentation": views} if views else {}))
+        return Classifier(ColourRuntime(), metadata, None)
+
+    monkeypatch.setattr(observe.Classifier, "load", load)
+
+
+def run(tmp_path, *arguments) -> dict:
+    out = tmp_path / "report.json"
+    assert evaluate.main([*map(str, arguments), "--json", str(out), "--repeats", "40"]) == 0
+    return json.loads(out.read_text())
+
+
+@pytest.fixture
+def report(stand_in, tiny_dataset, tmp_path):
+    return run(tmp_path, "--data", tiny_dataset)
+
+
+def test_report_keeps_the_contract(report):
+    assert report["n"] == 168
+    for name in ("accuracy", "balanced_accuracy", "macro_auc", "ece"):
+        low, high = report[f"{name}_interval"]
+        assert low - 1e-9 <= report[name] <= high + 1e-9 or name == "ece"  # resampling adds to an ECE
+    assert set(report["per_class"]) == set(CLASSES)
+    for own in report["per_class"].values():
+        assert {"n", "auc", "sensitivity", "specificity", "auc_interval", "sensitivity_interval"} <= set(own)
+    assert {"auc", "sensitivity", "specificity", "threshold"} <= set(report["malignant"])
+    assert report["malignant"]["threshold"] == 0.3
+    assert {"coverage", "mean_size", "per_class"} <= set(report["conformal"])
+
+
+def test_figures_agree_with_each_other(report):
+    sensitivities = [own["sensitivity"] for own in report["per_class"].values()]
+    assert report["balanced_accuracy"] == pytest.approx(np.mean(sensitivities))
+    matrix = np.array(report["confusion_matrix"]["plain"])
+    assert matrix.sum() == report["n"]
+    assert report["accuracy"] == pytest.approx(np.trace(matrix) / matrix.sum())
+    assert report["macro_auc"] == pytest.approx(np.mean([own["auc"] for own in report["per_class"].values()]))
+    assert report["melanoma"]["recall_balanced"] == report["per_class"]["mel"]["sensitivity"]
+
+
+def test_every_slice_holds_every_photograph_once(report):
+    assert set(report["slices"]) == {"age", "sex", "site", "source", "image_size", "skin_tone"}
+    for kind, groups in report["slices"].items():
+        assert sum(group["n"] for group in groups.values()) == report["n"], kind
+    assert set(report["slices"]["sex"]) == {"female", "male", "unknown"}
+    assert set(report["slices"]["image_size"]) == {"120x90"}
+
+
+def test_told_facts_matter_and_untold_ones_do_not(stand_in, tiny_dataset, tmp_path, report):
+    assert set(report["metadata"]) == {"+".join(known) or "none" for known in evaluate.SUBSETS}
+    assert report["metadata"]["none"]["malignant"]["auc"] != report["malignant"]["auc"]
+    # This fusion's sexes say nothing.
+    assert report["metadata"]["sex"]["ece"] == pytest.approx(report["metadata"]["none"]["ece"])
+    assert report["metadata"]["age+sex+site"]["accuracy"] == pytest.approx(report["accuracy"])
+
+
+def test_folder_in_the_layout_of_isic_2018_without_facts(stand_in, tiny_dataset, tmp_path, report):
+    folder = tmp_path / "isic"
+    shutil.copytree(tiny_dataset / "images", folder / "ISIC2018_Task3_Test_Input")
+    with (tiny_dataset / "HAM10000_metadata.csv").open() as table, (folder / "truth.csv").open("w") as out:
+        writer = csv.writer(out)
+        columns = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+        writer.writerow(["image", *columns])
+        for row in csv.DictReader(table):
+            writer.writerow([row["image_id"], *(float(row["dx"].upper() == column) for column in columns)])
+    seen = run(tmp_path, "--data", folder)
+    assert seen["n"] == report["n"]
+    assert seen["accuracy"] == pytest.approx(report["metadata"]["none"]["accuracy"])
+    assert set(seen["slices"]["age"]) == {"unknown"}
+
+
+def test_classes_that_are_missing_give_null_not_a_crash(stand_in, tmp_path):
+    folder = write_dataset(tmp_path / "two", lesions=6, classes=("mel", "nv"))
+    seen = run(tmp_path, "--data", folder)
+    assert seen["per_class"]["df"]["auc"] is None
+    assert seen["per_class"]["df"]["n"] == 0
+    assert seen["per_class"]["mel"]["auc"] is not None
+
+
+def test_plots_are_drawn(stand_in, tiny_dataset, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib, a training requirement")
+    page = tmp_path / "page.svg"
+    run(tmp_path, "--data", tiny_dataset, "--plots", page)
+    text = page.read_text()
+    assert text.count('id="axes_') == 6
+
+
+def test_unreadable_photographs_are_all_named_and_stop_the_run(stand_in, tmp_path, capsys):
+    folder = write_dataset(tmp_path / "bad", lesions=3)
+    bad = sorted((folder / "images").glob("*.jpg"))[2:4]
+    for path in bad:
+        path.write_bytes(path.read_bytes()[:200])
+    out = tmp_path / "report.json"
+    assert evaluate.main(["--data", str(folder), "--json", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert all(str(path) in said for path in bad)
+    assert not out.exists()
+
+
+def test_folder_without_a_table_is_one_line(stand_in, tmp_path, capsys):
+    assert evaluate.main(["--data", str(tmp_path), "--json", str(tmp_path / "x.json")]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_balanced_decision_divides_by_the_prior():
+    probabilities = np.array([[0.02, 0.02, 0.02, 0.02, 0.30, 0.60, 0.02]])
+    case = evaluate.Case(
+        np.array([INDEX["mel"]]), probabilities, np.ones((1, 7), bool), np.array(settings()["prior"]), {}
+    )
+    assert case.plain_decisions[0] == INDEX["nv"]
+    assert case.balanced_decisions[0] == INDEX["mel"]
+
+
+def test_subsets_are_all_of_them():
+    assert len(set(evaluate.SUBSETS)) == 2 ** len(FACTS)
