@@ -24,8 +24,8 @@ MIN_SHORT_SIDE_PX = 100
 THUMBNAIL_SIDE_PX = 288
 JPEG_QUALITY = 92
 
-# A progressive JPEG has about ten scans. A few kilobytes can hold thousands, each a pass over all pixels.
-MAX_JPEG_SCANS = 100
+# A progressive JPEG is decoded in about ten passes over all its pixels, but a few kilobytes can ask for thousands.
+MAX_SCANNED_PIXELS = 400_000_000
 JPEG_SCAN_MARKER = b"\xff\xda"
 
 HEIF_BRANDS = (b"heic", b"heix", b"heif", b"hevc", b"mif1", b"msf1", b"avif")
@@ -78,7 +78,7 @@ def _decode(data):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata and large sizes, which are judged below
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _refuse_by_size(image)
+                _refuse_by_size(image, data)
                 return _rebuild(image)
     except UnusablePhoto:
         raise
@@ -100,14 +100,14 @@ def _refuse_by_first_look(data):
         raise UnusablePhoto(
             _("This photo is in the HEIC format. Set the camera to “Most compatible” (JPEG), or take a screenshot.")
         )
-    if data.startswith(b"\xff\xd8") and data.count(JPEG_SCAN_MARKER) > MAX_JPEG_SCANS:
-        raise UnusablePhoto(_("This photo is stored in an unusual way and cannot be read. Take it again."))
 
 
-def _refuse_by_size(image):
-    width, height = image.size
-    if width * height > MAX_PIXELS["CMYK" if image.mode == "CMYK" else image.format]:
+def _refuse_by_size(image, data):
+    pixels = image.width * image.height
+    if pixels > MAX_PIXELS["CMYK" if image.mode == "CMYK" else image.format]:
         raise _too_many_pixels()
+    if data.startswith(b"\xff\xd8") and pixels * data.count(JPEG_SCAN_MARKER) > MAX_SCANNED_PIXELS:
+        raise UnusablePhoto(_("This photo is stored in an unusual way and cannot be read. Take it again."))
 
 
 def _too_many_pixels():
