@@ -1,7 +1,7 @@
 """Plain words for everything the portal concludes: names, reasons, and the explanation of a result."""
 
 from portal.explanations.describe import Explanation, describe
-from portal.explanations.frequencies import about_in_hundred
+from portal.explanations.frequencies import about_in_hundred, in_hundred
 from portal.explanations.names import (
     CHECKLIST_NAMES,
     CLASS_NAMES,
@@ -34,6 +34,7 @@ __all__ = [
     "class_name",
     "describe",
     "diagnosis_name",
+    "in_hundred",
     "reason_text",
     "site_name",
     "tier_name",

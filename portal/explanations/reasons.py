@@ -40,7 +40,7 @@ RETAKES = {
     "not_lesion": _("The photo does not show a skin spot. Take a photo of the spot itself."),
     "hair": _("Hair covers the spot. Part it or clip it, then take the photo again."),
     "wrong_spot": _("The photo shows another spot than the one marked. Check the place and take it again."),
-    "other": _("The photo cannot be used. Read the note and take it again."),
+    "other": _("The photo cannot be used. Take it again, close, sharp and in good light."),
 }
 
 

@@ -69,7 +69,7 @@ def test_a_blank_picture_is_measured_without_error(colour):
     assert measured["problems"]
 
 
-def test_every_problem_and_hint_has_words(app):
+def test_every_problem_and_hint_has_words():
     assert set(quality.ADVICE) == {*quality.PROBLEMS, *quality.HINTS}
     assert set(PROBLEMS) == set(quality.PROBLEMS)
     for problem in quality.PROBLEMS:
