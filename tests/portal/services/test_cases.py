@@ -1,0 +1,189 @@
+import hashlib
+import threading
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.errors import Conflict, DomainError
+from portal.extensions import db
+from portal.images import UnusablePhoto
+from portal.models import AuditEvent, Case, Image, Lesion, Patient, User
+from portal.services import cases
+from tests import factories
+from tests.photos import lesion_photo
+
+pytestmark = pytest.mark.databases
+
+
+def submit(nurse, **values):
+    return cases.submit_case(submitter=nurse, **factories.new_case_values(**values))
+
+
+def count(model):
+    return db.session.scalar(db.select(db.func.count()).select_from(model))
+
+
+def test_a_case_is_stored_whole(app):
+    nurse = factories.make_user()
+    case = submit(nurse, checklist=["oozing", "change_in_size", "nonsense"], overview=lesion_photo(3), comment=" new ")
+    assert (case.status, case.attempts, case.checklist, case.checklist_score) == (
+        "queued",
+        0,
+        ["change_in_size", "oozing"],
+        3,
+    )
+    assert (case.tier, case.comment, case.age_years) == ("soon", "new", utc_now().year - 1964)
+    assert case.lesion.reference == "L1" and case.patient.clinic == nurse.clinic
+    assert [image.kind for image in case.images] == ["dermoscopic", "overview"]
+    for image in case.images:
+        assert hashlib.sha256(image.content).hexdigest() == image.sha256
+    actions = db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)).all()
+    assert actions == ["patient.register", "case.submit"]
+
+
+def test_worry_alone_raises_the_tier(app):
+    assert submit(factories.make_user(), checklist=[], is_worried=True).tier == "soon"
+
+
+def test_the_same_form_again_is_the_same_case(app):
+    nurse = factories.make_user()
+    values = factories.new_case_values()
+    first = cases.submit_case(submitter=nurse, **values)
+    assert cases.submit_case(submitter=nurse, **values).id == first.id
+    assert (count(Case), count(Patient), count(Image)) == (1, 1, 1)
+
+
+def test_a_form_of_somebody_else_opens_nothing(app):
+    values = factories.new_case_values()
+    cases.submit_case(submitter=factories.make_user(), **values)
+    with pytest.raises(DomainError):
+        cases.submit_case(submitter=factories.make_user(), **values)
+
+
+def test_one_form_sent_eight_times_at_once_is_one_case(app):
+    nurse_id = factories.make_user().id
+    values = factories.new_case_values()
+    found = in_threads(app, 8, lambda: cases.submit_case(submitter=person(nurse_id), **values).id)
+    assert len(set(found)) == 1 and len(found) == 8
+    assert (count(Case), count(Patient), count(Image)) == (1, 1, 1)
+
+
+def test_lesions_sent_at_once_get_a_number_each(app):
+    nurse = factories.make_user()
+    nurse_id, patient_id = nurse.id, factories.make_patient(clinic=nurse.clinic).id
+
+    def send():
+        return submit(person(nurse_id), patient=db.session.get(Patient, patient_id)).id
+
+    assert len(in_threads(app, 6, send)) == 6
+    assert sorted(db.session.scalars(db.select(Lesion.number))) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_known_lesion_gets_another_visit(app):
+    nurse = factories.make_user()
+    lesion = factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic))
+    case = submit(nurse, patient=lesion.patient, lesion=lesion)
+    assert case.lesion_id == lesion.id and count(Lesion) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"consent": False}, "consent"),
+        ({"dermoscopic": b""}, "dermoscopic"),
+        ({"dermoscopic": b"GIF89a"}, "dermoscopic"),
+        ({"overview": b"GIF89a"}, "overview"),
+        ({"lesion": {"body_site": "moon"}}, "body_site"),
+        ({"patient": {"reference": ""}}, "reference"),
+    ],
+)
+def test_what_cannot_be_leaves_nothing_behind(app, values, field):
+    nurse = factories.make_user()
+    with pytest.raises(DomainError) as refusal:
+        submit(nurse, **values)
+    assert refusal.value.field == field
+    assert isinstance(refusal.value, UnusablePhoto) == (field in ("dermoscopic", "overview"))
+    assert (count(Case), count(Patient), count(Lesion), count(Image), count(AuditEvent)) == (0, 0, 0, 0, 0)
+
+
+def test_a_lesion_of_another_patient_is_refused(app):
+    nurse = factories.make_user()
+    stranger = factories.make_lesion()
+    with pytest.raises(DomainError):
+        submit(nurse, patient=factories.make_patient(clinic=nurse.clinic), lesion=stranger)
+    assert count(Case) == 0
+
+
+def test_a_new_photo_answers_one_request_once(app):
+    old = factories.make_case("retake")
+    nurse = old.submitted_by
+    answer = submit(nurse, patient=old.patient, lesion=old.lesion, replaces=old)
+    assert answer.replaces_id == old.id
+    with pytest.raises(Conflict):
+        submit(nurse, patient=old.patient, lesion=old.lesion, replaces=old)
+    assert count(Case) == 2
+
+
+def test_only_a_failed_case_is_tried_again(app):
+    case = factories.make_case("failed", attempts=3)
+    cases.retry_case(case=case, actor=case.submitted_by)
+    assert (case.status, case.attempts, case.failure_reason) == ("queued", 0, None)
+    with pytest.raises(Conflict):
+        cases.retry_case(case=case)
+
+
+def test_a_case_is_taken_by_one_for_thirty_minutes(app):
+    case = factories.make_case("classified")
+    first, second = (factories.make_user("clinician", clinic=case.clinic) for _ in range(2))
+    cases.take_case(case=case, clinician=first)
+    cases.take_case(case=case, clinician=first)
+    with pytest.raises(Conflict, match=first.name):
+        cases.take_case(case=case, clinician=second)
+    cases.release_case(case=case, clinician=second)
+    assert case.taken_by_id == first.id
+    assert timedelta(minutes=29) < case.taken_until - utc_now() <= timedelta(minutes=30)
+    case.taken_until = utc_now() - timedelta(seconds=1)
+    db.session.commit()
+    cases.take_case(case=case, clinician=second)
+    cases.release_case(case=case, clinician=second)
+    assert case.taken_by_id is None and case.taken_until is None
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "classified", "failed"])
+def test_a_new_photo_is_asked_for(app, status):
+    case = factories.make_case(status)
+    clinician = factories.make_user("clinician", clinic=case.clinic)
+    cases.ask_retake(case=case, clinician=clinician, reason="blurred")
+    assert (case.status, case.retake_reason, case.lease_expires_at) == ("retake", "blurred", None)
+
+
+def test_a_decided_case_keeps_its_photo(app):
+    case = factories.make_case("reviewed")
+    clinician = factories.make_user("clinician", clinic=case.clinic)
+    with pytest.raises(Conflict):
+        cases.ask_retake(case=case, clinician=clinician, reason="blurred")
+    with pytest.raises(DomainError):
+        cases.ask_retake(case=case, clinician=clinician, reason="because")
+
+
+def person(user_id):
+    return db.session.get(User, user_id)
+
+
+def in_threads(app, number, act):
+    """What ``act`` answered in ``number`` threads that start together, each with a session of its own."""
+    answers, start = [], threading.Barrier(number)
+
+    def run():
+        with app.app_context():
+            start.wait()
+            answers.append(act())
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    db.session.rollback()
+    return answers
