@@ -11,10 +11,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 from redis import Redis, RedisError
 
 from config import ROOT
 from ops.redis import find_redis_server, redis_command
+
+PYTHON = sys.executable
 
 
 class Process:
@@ -105,7 +108,7 @@ class WebServer(Process):
 
     def start(self):
         super().start()
-        wait_until(self.answers, 30, self)
+        wait_until(self.answers, 90, self)
         return self
 
     def answers(self):
@@ -113,6 +116,43 @@ class WebServer(Process):
             return urllib.request.urlopen(f"{self.url}/healthz", timeout=2).status == 200
         except (urllib.error.URLError, OSError):
             return False
+
+
+class Portal(WebServer):
+    """``python -m ops``, which is what ``make run`` runs, on ``data_dir``."""
+
+    def __init__(self, data_dir):
+        port = free_port()
+        self.data_dir = str(data_dir)
+        env = {"DATA_DIR": self.data_dir, "PORT": str(port), "HOST": "127.0.0.1", "PORTAL_ENV": "development"}
+        super().__init__([PYTHON, "-m", "ops"], data_dir.parent / f"{data_dir.name}.out", env, port)
+
+    def start(self):
+        self.log.unlink(missing_ok=True)
+        super().start()
+        wait_until(lambda: "The portal runs at" in self.output(), 60, self)
+        return self
+
+    def processes(self):
+        """Every process of this portal, the supervisor's own and all below."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                # Redis writes its title over its environment; the title has the socket's path.
+                is_own = self.data_dir in " ".join([process.environ().get("DATA_DIR", ""), *process.cmdline()])
+                if is_own and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def child(self, word):
+        """The supervisor's own child whose command line has ``word``, or None."""
+        own = [process for process in self.processes() if process.ppid() == self.pid]
+        return next((process for process in own if word in " ".join(process.cmdline())), None)
+
+    def is_gone(self):
+        return not self.processes()
 
 
 def wait_until(is_true, seconds, process=None, interval=0.05):
@@ -131,6 +171,3 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-PYTHON = sys.executable

@@ -6,50 +6,12 @@ import signal
 import socket
 import subprocess
 
-import psutil
 import pytest
 
 from config import ROOT
-from tests.processes import PYTHON, WebServer, free_port, wait_until
+from tests.processes import PYTHON, Portal, free_port, wait_until
 
 pytestmark = pytest.mark.slow
-
-
-class Portal(WebServer):
-    """``python -m ops``, which is what ``make run`` runs, on ``data_dir``."""
-
-    def __init__(self, data_dir):
-        port = free_port()
-        self._data_dir = str(data_dir)
-        env = {"DATA_DIR": self._data_dir, "PORT": str(port), "HOST": "127.0.0.1", "PORTAL_ENV": "development"}
-        super().__init__([PYTHON, "-m", "ops"], data_dir.parent / f"{data_dir.name}.out", env, port)
-
-    def start(self):
-        self.log.unlink(missing_ok=True)
-        super().start()
-        wait_until(lambda: "The portal runs at" in self.output(), 30, self)
-        return self
-
-    def processes(self):
-        """Every process of this portal, the supervisor's own and all below."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                # Redis writes its title over its environment; the title has the socket's path.
-                is_own = self._data_dir in " ".join([process.environ().get("DATA_DIR", ""), *process.cmdline()])
-                if is_own and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
-    def child(self, word):
-        """The supervisor's own child whose command line has ``word``, or None."""
-        own = [process for process in self.processes() if process.ppid() == self.pid]
-        return next((process for process in own if word in " ".join(process.cmdline())), None)
-
-    def is_gone(self):
-        return not self.processes()
 
 
 @pytest.fixture

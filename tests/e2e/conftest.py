@@ -1,0 +1,92 @@
+"""The running product, as `make run` starts it, and people who use it in a browser."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from config import ROOT, TestingConfig
+from portal import create_app
+from portal.extensions import db
+from tests import factories
+from tests.processes import Portal
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def model_dir():
+    folder = Path(os.environ.get("MODEL_DIR") or ROOT / "ml" / "artifact")
+    if not (folder / "model.json").exists():
+        pytest.skip(f"no model in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def portal(model_dir):
+    """Supervisor, Redis, worker and web server on one new data folder, shared by the end-to-end tests."""
+    with tempfile.TemporaryDirectory(prefix="portal-") as directory:
+        portal = Portal(Path(directory) / "data")
+        yield portal.start()
+        portal.stop()
+
+
+@pytest.fixture(scope="session")
+def database(portal):
+    """``with database():`` an app context on the running portal's database, for factories and checks."""
+    app = create_app(TestingConfig({"DATA_DIR": portal.data_dir}))
+
+    @contextmanager
+    def open_context():
+        with app.app_context():
+            yield
+            db.session.remove()
+
+    yield open_context
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def people(database):
+    """One person a role at one clinic: {role: email}; the password is factories.PASSWORD."""
+    with database():
+        clinic = factories.make_clinic(name="Hill clinic")
+        return {
+            role: factories.make_user(role, clinics=[] if role == "admin" else [clinic]).email
+            for role in ("health_worker", "clinician", "admin")
+        }
+
+
+@pytest.fixture
+def open_as(browser, portal, people):
+    """``open_as("clinician", width=360)``: a tab in which that person has logged in."""
+    contexts = []
+
+    def open_tab(role, *, width=1280, height=900):
+        context = browser.new_context(
+            base_url=portal.url, viewport={"width": width, "height": height}, locale="en", reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+        if role:
+            page.goto("/login")
+            page.fill("[name=email]", people[role])
+            page.fill("[name=password]", factories.PASSWORD)
+            page.locator("main button").first.click()
+            page.wait_for_url(lambda url: "/login" not in url)
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()

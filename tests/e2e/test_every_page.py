@@ -1,0 +1,84 @@
+"""Every page, as every role: no serious accessibility finding, no script error, nothing wider than a phone."""
+
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+
+from portal.models import STATUSES
+from tests import factories
+
+ROLES = (None, "health_worker", "clinician", "admin")
+FEWEST_PAGES = {None: 1, "health_worker": 8, "clinician": 9, "admin": 10}
+AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
+NOT_PAGES = {"static", "bootstrap.static", "admin.export", "queue.next"}
+
+
+@pytest.fixture(scope="module")
+def case_ids(database, people):
+    """A case in each status at the people's clinic: {status: id}; the lesion has an earlier photo."""
+    from portal.extensions import db
+    from portal.models import Clinic
+
+    with database():
+        clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == "Hill clinic"))
+        lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic))
+        tiers = {"classified": "urgent", "reviewed": "soon"}
+        cases = {status: factories.make_case(status, tier=tiers.get(status), lesion=lesion) for status in STATUSES}
+        return {status: str(case.id) for status, case in cases.items()} | {"patient": str(lesion.patient.id)}
+
+
+@pytest.fixture(scope="module")
+def paths(database, case_ids):
+    """The address of every page a GET can ask for, in every state of a case; found by asking the application."""
+    from flask import current_app
+
+    found = set()
+    with database():
+        for rule in current_app.url_map.iter_rules():
+            if "GET" not in rule.methods or rule.endpoint in NOT_PAGES:
+                continue
+            path = re.sub(r"<uuid:patient_id>", case_ids["patient"], rule.rule)
+            path = re.sub(r"<(?:int:)?(?:user|clinic)_id>|<int:\w+>", "1", path)
+            if "<uuid:case_id>" in path:
+                found |= {path.replace("<uuid:case_id>", case_ids[status]) for status in STATUSES}
+            elif "<" not in path:
+                found.add(path)
+    return sorted(found | {"/there-is-no-such-page"})
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_are_accessible_and_fit(open_as, paths, role, width):
+    page = open_as(role, width=width)
+    seen, problems = 0, {}
+    for path in paths:
+        page.complaints.clear()
+        response = page.goto(path)
+        if not response.headers.get("content-type", "").startswith("text/html"):
+            continue
+        seen += response.status == 200
+        found = _accessibility_findings(page) + _overflow(page, width)
+        # The browser itself logs every answer of 400 and above as an error.
+        found += [text for text in page.complaints if "the server responded with a status of" not in text]
+        if found:
+            problems[path] = found
+    assert not problems
+    assert seen >= FEWEST_PAGES[role], "pages were refused, so nothing was looked at"
+
+
+def _accessibility_findings(page):
+    page.evaluate(AXE)
+    results = page.evaluate("() => axe.run({resultTypes: ['violations']})")
+    return [
+        f"{finding['id']}: {node['html'][:160]}"
+        for finding in results["violations"]
+        if finding["impact"] in {"serious", "critical"}
+        for node in finding["nodes"][:3]
+    ]
+
+
+def _overflow(page, width):
+    widest = page.evaluate("() => document.documentElement.scrollWidth")
+    return [f"{widest} px wide in a window of {width} px"] if widest > width else []

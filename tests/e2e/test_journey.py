@@ -1,0 +1,128 @@
+"""The whole journey in a real browser: a photo is sent, read, judged by a clinician, and leaves as a CSV row."""
+
+import csv
+import io
+
+from ml.labels import CLASSES
+from portal.extensions import db
+from portal.models import Case
+from tests.photos import lesion_photo
+from tests.processes import wait_until
+
+READ_MS = 60_000  # a photo waits for the worker's first load of the model
+
+
+def fill_new_case(page, reference, photo):
+    """The four steps of the form, up to the button that sends."""
+    page.goto("/cases/new")
+    page.click("#register-patient")
+    page.fill("[name=reference]", reference)
+    page.fill("[name=birth_year]", "1958")
+    page.get_by_label("Female").check(force=True)
+    page.click("#step-who .step-next")
+    page.select_option("[name=body_site]", "back")
+    page.click("#step-where .step-next")
+    page.locator("[name=checklist][value=change_in_size]").check(force=True)
+    page.locator("[name=checklist][value=irregular_shape]").check(force=True)
+    page.click("#step-changed .step-next")
+    page.set_input_files("[name=dermoscopic]", files=[{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}])
+    page.locator("[name=consent]").check(force=True)
+
+
+def send(page):
+    page.click("#send")
+    page.wait_for_url("**/cases/*-*")
+    return page.url
+
+
+def wait_for_result(page):
+    """The result appears on the open page by itself."""
+    page.locator(".tier-banner").wait_for(timeout=READ_MS)
+
+
+def test_a_photo_goes_all_the_way(open_as):
+    nurse = open_as("health_worker", width=390, height=844)
+    fill_new_case(nurse, "JOURNEY-1", lesion_photo(1))
+    address = send(nurse)
+    wait_for_result(nurse)
+    # Two majors of the checklist score 4: the photo alone cannot make this less than "soon".
+    assert nurse.locator(".tier-banner.tier-urgent, .tier-banner.tier-soon").count() == 1
+    assert nurse.locator("meter, [role=meter], .bars li, .bar").count() >= len(CLASSES)
+
+    doctor = open_as("clinician")
+    doctor.goto("/queue")
+    doctor.get_by_text("JOURNEY-1").first.click()
+    doctor.wait_for_url(address)
+    doctor.locator("[name=diagnosis][value=mel]").check(force=True)
+    disagree = doctor.locator("[name=agrees]")
+    if disagree.count():
+        disagree.first.check(force=True)
+    doctor.locator("[name=disposition][value=urgent_referral]").check(force=True)
+    doctor.fill("[name=note]", "Please see this week.")
+    doctor.locator("button[name=then][value=show]").click()
+    doctor.get_by_text("Please see this week.").first.wait_for()
+
+    nurse.goto(address)
+    assert nurse.get_by_text("Please see this week.").count()
+
+    admin = open_as("admin")
+    response = admin.request.get("/admin/export.csv")
+    rows = [row for row in csv.DictReader(io.StringIO(response.text())) if row["patient_ref"] == "JOURNEY-1"]
+    assert len(rows) == 1
+    assert rows[0]["status"] == "reviewed"
+    assert rows[0]["review_diagnosis"] == "mel"
+    assert rows[0]["review_disposition"] == "urgent_referral"
+    assert abs(sum(float(rows[0][f"p_{name}"]) for name in CLASSES) - 1) < 0.01
+    for page in (nurse, doctor, admin):
+        assert not page.complaints
+
+
+def test_the_same_form_sent_twice_makes_one_case(open_as, database):
+    nurse = open_as("health_worker")
+    fill_new_case(nurse, "TWICE-1", lesion_photo(2))
+    form = nurse.evaluate(
+        "() => Object.fromEntries([...new FormData(document.querySelector('#new-case'))]"
+        ".filter(([, value]) => typeof value === 'string'))"
+    )
+    address = send(nurse)
+    # What a browser sends again after "back" and "reload": the same fields, the same key.
+    photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": lesion_photo(2)}
+    again = nurse.request.post("/cases/new", multipart={**form, "dermoscopic": photo})
+    assert again.url == address
+    with database():
+        keys = db.session.scalars(db.select(Case.id).where(Case.submission_key == form["submission_key"])).all()
+    assert len(keys) == 1
+
+
+def test_the_back_button_does_not_send_again(open_as, database):
+    nurse = open_as("health_worker")
+    fill_new_case(nurse, "BACK-1", lesion_photo(3))
+    send(nurse)
+    with database():
+        before = db.session.scalar(db.select(db.func.count()).select_from(Case))
+    nurse.go_back()
+    nurse.wait_for_load_state()
+    nurse.reload()
+    with database():
+        assert db.session.scalar(db.select(db.func.count()).select_from(Case)) == before
+
+
+def test_real_photos_are_read(open_as, database, ham10000):
+    """One photo a class, a melanoma among them; each gets a result, and none is taken for something else."""
+    with open(ham10000 / "HAM10000_metadata.csv", newline="") as file:
+        records = list(csv.DictReader(file))
+    nurse = open_as("health_worker", width=390, height=844)
+    for name in ("mel", "nv", "bcc", "bkl", "vasc"):
+        image_id = next(record["image_id"] for record in records if record["dx"] == name)
+        fill_new_case(nurse, f"REAL-{name}", (ham10000 / "images" / f"{image_id}.jpg").read_bytes())
+        send(nurse)
+        wait_for_result(nurse)
+
+    def references():
+        with database():
+            cases = db.session.scalars(db.select(Case).where(Case.status == "classified")).all()
+            return {case.patient.reference: case.prediction.out_of_distribution for case in cases}
+
+    read = wait_until(references, 10)
+    assert {f"REAL-{name}" for name in ("mel", "nv", "bcc", "bkl", "vasc")} <= set(read)
+    assert not any(is_odd for reference, is_odd in read.items() if reference.startswith("REAL-"))
