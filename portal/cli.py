@@ -8,10 +8,13 @@ import click
 from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
+from ml.labels import SEXES, SITES
+from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import ROLES, Clinic, User
-from portal.services import accounts, audit, clinics, two_factor
+from portal.models import ROLES, Case, Clinic, User
+from portal.services import accounts, audit, classification, clinics, two_factor
+from portal.services import cases as case_services
 
 DEMO_CLINIC = "Demo clinic"
 DEMO_PEOPLE = (
@@ -32,11 +35,12 @@ class PlainCommand(click.Command):
 
 
 users = AppGroup("user", help="Accounts: create one, help somebody back in.")
+cases = AppGroup("case", help="Cases: send one photo, have photos read again.")
 trail = AppGroup("audit", help="The audit trail: check it, note its newest entry elsewhere.")
 
 
 def init_app(app):
-    for command in (users, trail, create_demo_accounts):
+    for command in (users, cases, trail, create_demo_accounts):
         app.cli.add_command(command)
 
 
@@ -111,6 +115,57 @@ def create_demo_accounts():
         click.echo(f"  {person['role']:<14} {person['email']:<22} {person['password']}")
 
 
+@cases.command("submit", cls=PlainCommand)
+@click.argument("image", type=click.File("rb"))
+@click.option("--clinic", "clinic_name", required=True, help="Name of the clinic the case belongs to.")
+@click.option("--age", type=click.IntRange(0, 130), help="The patient's age in years.")
+@click.option("--sex", type=click.Choice(SEXES))
+@click.option("--site", type=click.Choice(SITES), help="Where on the body the spot is.")
+def submit_case(image, clinic_name, age, sex, site):
+    """Send the photo IMAGE as a new patient of a clinic, and print the number of the case.
+
+    It is sent in the name of somebody of that clinic. By sending you say that the patient has consented.
+    """
+    clinic = _find_clinic(clinic_name)
+    moment = utc_now()
+    case = case_services.submit_case(
+        submitter=_find_submitter(clinic),
+        submission_key=secrets.token_urlsafe(24),
+        patient={
+            "clinic": clinic,
+            "reference": f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+            "birth_year": None if age is None else moment.year - age,
+            "sex": sex,
+        },
+        lesion={"body_site": site or "unknown"},
+        checklist=[],
+        is_worried=False,
+        comment="",
+        consent=True,
+        dermoscopic=image.read(),
+    )
+    click.echo(case.id)
+
+
+@cases.command("requeue", cls=PlainCommand)
+@click.argument("case_ids", metavar="[CASE]...", nargs=-1, type=click.UUID)
+def requeue_cases(case_ids):
+    """Have photos read again: the given cases, or all that failed; and ring the workers for all that wait.
+
+    Use it after repairing what made them fail, for instance a missing model. Nothing is read twice.
+    """
+    chosen = db.select(Case).where(Case.id.in_(case_ids) if case_ids else Case.status == "failed")
+    found = db.session.scalars(chosen).all()
+    if len(found) < len(set(case_ids)):
+        raise click.ClickException("There is no such case: " + ", ".join(_missing(case_ids, found)))
+    failed = [case for case in found if case.status == "failed"]
+    for case in failed:
+        case_services.retry_case(case=case)
+    waiting = db.session.scalars(db.select(Case.id).where(Case.status == "queued")).all()
+    classification.ring(*waiting)
+    click.echo(f"{len(failed)} failed cases wait again; rang for {len(waiting)} waiting cases.")
+
+
 @trail.command("verify", cls=PlainCommand)
 @click.option(
     "--head", "noted_head", metavar="ID:HASH", help="An earlier output of `audit head`; it must still be there."
@@ -150,6 +205,27 @@ def _find_user(email):
     if user is None:
         raise click.ClickException(f"There is no account {email}.")
     return user
+
+
+def _find_clinic(name):
+    clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == name.strip()))
+    if clinic is None:
+        raise click.ClickException(f"There is no clinic {name!r}.")
+    return clinic
+
+
+def _find_submitter(clinic):
+    """A health worker of the clinic, else a clinician, else an admin."""
+    is_there = User.clinics.any(Clinic.id == clinic.id) | (User.role == "admin")
+    people = db.session.scalars(db.select(User).where(User.is_active.is_(True), is_there).order_by(User.id))
+    submitter = min(people, key=lambda user: ROLES.index(user.role), default=None)
+    if submitter is None:
+        raise click.ClickException(f"Nobody works at {clinic.name}. Create a health worker first.")
+    return submitter
+
+
+def _missing(case_ids, found):
+    return [str(case_id) for case_id in case_ids if case_id not in {case.id for case in found}]
 
 
 def _find_or_create_clinic(name):

@@ -33,7 +33,7 @@ def create_user(*, email, name, role, clinics, password=None):
         raise DomainError(_("An account with this email exists."), field="email")
     user = User(email=email, name=name.strip(), role=role, clinics=clinics, password_hash=password_hash)
     db.session.add(user)
-    audit.record(action="user.created", target=user, details={"role": role, "clinics": clinic_ids})
+    audit.record(action="user.create", target=user, details={"role": role, "clinics": clinic_ids})
     db.session.commit()
     return user
 
@@ -47,7 +47,7 @@ def update_user(*, user, name, role, clinics):
         _keep_one_admin(user)
     user.name, user.role, user.clinics = name.strip(), role, _load_clinics(role, clinic_ids)
     changed = {"before": before, "after": _describe(user)}
-    audit.record(action="user.updated", target=user, details=changed)
+    audit.record(action="user.update", target=user, details=changed)
     db.session.commit()
 
 
@@ -60,14 +60,14 @@ def deactivate_user(*, user, actor):
     user.is_active = False
     end_sessions(user)
     _void_links(user)
-    audit.record(action="user.deactivated", target=user)
+    audit.record(action="user.deactivate", target=user)
     db.session.commit()
 
 
 def activate_user(*, user):
     begin_write(db.session)
     user.is_active = True
-    audit.record(action="user.activated", target=user)
+    audit.record(action="user.activate", target=user)
     db.session.commit()
 
 
@@ -77,7 +77,7 @@ def change_password(*, user, current_password, password, address):
     password_hash = _hash_checked(password, email=user.email, name=user.name)
     begin_write(db.session)
     _set_password(user, password_hash)
-    audit.record(action="password.changed", target=user)
+    audit.record(action="password.change", target=user)
     db.session.commit()
 
 
@@ -90,7 +90,7 @@ def issue_reset_link(*, user):
     _void_links(user)
     expires_at = utc_now() + RESET_LINK_LIFETIME
     db.session.add(AccountToken(user=user, token_hash=hash_token(token), expires_at=expires_at))
-    audit.record(action="password.link_issued", target=user)
+    audit.record(action="password.issue_link", target=user)
     db.session.commit()
     return token
 

@@ -18,7 +18,7 @@ def create_clinic(*, name, first_read_required=False):
     db.session.add(clinic)
     db.session.flush()
     audit.record(
-        action="clinic.created",
+        action="clinic.create",
         target=clinic,
         clinic_id=clinic.id,
         details={"first_read_required": first_read_required},
@@ -34,7 +34,7 @@ def update_clinic(*, clinic, name, first_read_required):
     _check_name(name, clinic)
     details = {"renamed": clinic.name != name, "first_read_required": first_read_required}
     clinic.name, clinic.first_read_required = name, first_read_required
-    audit.record(action="clinic.updated", target=clinic, clinic_id=clinic.id, details=details)
+    audit.record(action="clinic.update", target=clinic, clinic_id=clinic.id, details=details)
     db.session.commit()
 
 
@@ -42,7 +42,7 @@ def set_clinic_active(*, clinic, is_active):
     """A closed clinic is offered for no new account; its rows stay readable for those assigned to it."""
     begin_write(db.session)
     clinic.is_active = is_active
-    action = "clinic.activated" if is_active else "clinic.deactivated"
+    action = "clinic.activate" if is_active else "clinic.deactivate"
     audit.record(action=action, target=clinic, clinic_id=clinic.id)
     db.session.commit()
 

@@ -72,7 +72,7 @@ def export_results(*, filters):
     export = ResultsExport(filters)
     try:
         begin_write(db.session)
-        audit.record(action="results.exported", details={**filters.as_details(), "rows": export.row_count})
+        audit.record(action="results.export", details={**filters.as_details(), "rows": export.row_count})
         db.session.commit()
     except BaseException:
         export.close()

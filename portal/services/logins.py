@@ -80,14 +80,14 @@ def end_session(*, user, session_id):
     """End one of the user's own sessions, on a device left behind."""
     begin_write(db.session)
     end_sessions(user, LoginSession.id == session_id)
-    audit.record(action="session.ended", target=user)
+    audit.record(action="session.end", target=user)
     db.session.commit()
 
 
 def end_other_sessions(*, login_session):
     begin_write(db.session)
     end_sessions(login_session.user, LoginSession.id != login_session.id)
-    audit.record(action="session.others_ended", target=login_session.user)
+    audit.record(action="session.end_others", target=login_session.user)
     db.session.commit()
 
 

@@ -45,7 +45,7 @@ def confirm_two_factor(*, user, code):
     user.totp_confirmed_at = utc_now()
     user.totp_last_step = step
     codes = _renew_recovery_codes(user)
-    audit.record(action="two_factor.enabled", target=user)
+    audit.record(action="two_factor.enable", target=user)
     db.session.commit()
     return codes
 
@@ -55,7 +55,7 @@ def remove_two_factor(*, user, password, address):
     confirm_password(user=user, password=password, address=address, field="password")
     begin_write(db.session)
     _forget(user)
-    audit.record(action="two_factor.disabled", target=user)
+    audit.record(action="two_factor.disable", target=user)
     db.session.commit()
 
 

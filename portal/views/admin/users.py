@@ -45,7 +45,7 @@ def new_user():
 
 def edit_user(user_id):
     user = _get_or_404(user_id)
-    form = _with_clinics(UserForm(obj=user, data={"clinics": [clinic.id for clinic in user.clinics]}), user)
+    form = _with_clinics(UserForm(name=user.name, role=user.role, clinics=[clinic.id for clinic in user.clinics]), user)
     if not form.validate_on_submit():
         return render_form("admin/user.html", form, user=user)
     try:
