@@ -47,6 +47,7 @@ class Config:
     RETENTION_DAYS = None
 
     LANGUAGES = {"en": "English", "es": "Español", "hi": "हिन्दी"}
+    UNREVIEWED_LANGUAGES = ("es", "hi")  # translated by machine, not yet checked by a person
     BABEL_DEFAULT_LOCALE = "en"
     BABEL_DEFAULT_TIMEZONE = "UTC"
     BABEL_TRANSLATION_DIRECTORIES = str(ROOT / "translations")

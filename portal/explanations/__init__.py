@@ -15,11 +15,12 @@ from portal.explanations.names import (
     tier_name,
 )
 from portal.explanations.reasons import FAILURES, PROBLEMS, REASONS, RETAKES, reason_text
-from portal.explanations.texts import MAP_CAPTION
+from portal.explanations.texts import DECISIONS, MAP_CAPTION
 
 __all__ = [
     "CHECKLIST_NAMES",
     "CLASS_NAMES",
+    "DECISIONS",
     "DISPOSITION_NAMES",
     "FAILURES",
     "MAP_CAPTION",

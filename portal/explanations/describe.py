@@ -24,18 +24,19 @@ class Explanation:
 
 
 def describe(case, prediction, voice="clinician"):
-    """The Explanation of a case whose tier is known.
+    """The Explanation of a case; one without a tier has not been judged.
 
     case: a portal.models.Case. prediction: a portal.models.Prediction, or None where the model has
     not spoken. voice: "clinician" or "patient". Where the model is in doubt about the photo, the
     patient is told no class and no number.
     """
+    tier = case.tier or "cannot_assess"
     is_in_doubt = any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons)
     is_judged = prediction is not None and not (voice == "patient" and is_in_doubt)
     return Explanation(
-        headline=str(texts.HEADLINES[voice][case.tier]),
+        headline=str(texts.HEADLINES[voice][tier]),
         risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",
-        paragraphs=tuple(_paragraphs(case.tier, prediction if is_judged else None, is_in_doubt, voice)),
+        paragraphs=tuple(_paragraphs(tier, prediction if is_judged else None, is_in_doubt, voice)),
         moved=tuple(_moved(prediction)) if is_judged else (),
         could_also_be=tuple(_could_also_be(prediction, voice)) if is_judged else (),
         look_alikes=tuple(map(str, texts.LOOK_ALIKES[prediction.predicted_class])) if is_judged else (),

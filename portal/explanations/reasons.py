@@ -9,6 +9,7 @@ REASONS = {
     "worried": _("The health worker is worried about this spot."),
     "model_melanoma": _("The computer's view: %(chance)s for melanoma."),
     "model_malignancy": _("The computer's view: %(chance)s for skin cancer or a step before it."),
+    "model_failed": _("The computer could not judge this photo. Nobody has looked at it yet."),
     "out_of_distribution": _("The photo is not like those the computer learned from."),
     "set_too_wide": _("The computer cannot narrow it down: %(size)s of its 7 classes still fit."),
     "quality": _("The photo is hard to judge: %(problem)s."),

@@ -164,3 +164,17 @@ WHERE_IT_HOLDS = _(
 NOT_VALIDATED = _("This is an evaluation model, not validated. It must not guide care.")
 
 MAP_CAPTION = _("Where the computer looked. It does not show where a cancer is, and it proves nothing.")
+
+# What the clinician decided, said to the patient.
+DECISIONS = {
+    "urgent_referral": _(
+        "The clinician wants a skin doctor to see you very soon. Please go to that visit, even if nothing hurts."
+    ),
+    "routine_referral": _("The clinician wants a skin doctor to see you. You will be told when and where."),
+    "biopsy": _(
+        "The clinician wants to take a small piece of the spot, so that it can be tested. You will be told when."
+    ),
+    "treat": _("The clinician wants to treat the spot. You will be told how and when."),
+    "monitor": _("The clinician wants to look at the spot again. Please come back on the date below."),
+    "no_action": _("The clinician found nothing that must be done now. Keep an eye on the spot."),
+}

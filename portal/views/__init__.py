@@ -1,6 +1,6 @@
 """One blueprint a file; this list is every page the portal has."""
 
-from portal.views import account, admin, auth, cases, health, home, images, patients, queue, reviews
+from portal.views import account, admin, agreement, auth, cases, health, home, images, leaflet, patients, queue, reviews
 
 BLUEPRINTS = (
     home.blueprint,
@@ -12,5 +12,7 @@ BLUEPRINTS = (
     reviews.blueprint,
     images.blueprint,
     patients.blueprint,
+    leaflet.blueprint,
     admin.blueprint,
+    agreement.blueprint,
 )
