@@ -72,12 +72,13 @@ def decide(
     skin_type: int | None = None,
     typology_angle: float | None = None,
     thresholds: dict | None = None,
+    model_failed: bool = False,
 ) -> Triage:
     """The tier of a case and every reason for it.
 
     checklist_score: 0..10. prediction: None before the model has spoken; thresholds, the operating
     points shipped with the model, go with it. quality_problems: codes of portal.quality.PROBLEMS.
-    skin_type: Fitzpatrick 1..6. typology_angle: in degrees, see ml.skin_tone.
+    skin_type: Fitzpatrick 1..6. typology_angle: in degrees, see ml.skin_tone. model_failed: it will not speak.
 
     The checklist asks for "soon" at 3, NICE's cut-off, and for "urgent" at 5, which takes at least
     two major signs and one more and is this portal's own choice: at 4 the score still finds 92 % of
@@ -87,6 +88,7 @@ def decide(
         *_checklist(checklist_score),
         *([Reason("worried", "soon")] if is_worried else []),
         *(_model(prediction, thresholds) if prediction is not None else []),
+        *([Reason("model_failed", "cannot_assess")] if model_failed else []),
         *_unassessable(prediction, quality_problems),
         *_unproven_skin(skin_type, typology_angle),
     ]

@@ -119,19 +119,10 @@ def finish_case(claim, prediction, *, thresholds, is_validated):
         db.session.rollback()
         return False
     row = _store(case, prediction, thresholds, is_validated)
-    decided = triage.decide(
-        checklist_score=case.checklist_score,
-        is_worried=case.is_worried,
-        prediction=row,
-        quality_problems=case.photo_quality.get("problems", ()),
-        skin_type=case.patient.skin_type,
-        typology_angle=case.photo_quality.get("typology_angle"),
-        thresholds=row.thresholds,
-    )
     case.prediction_id = row.id
-    case.set_triage(decided)
+    case.set_triage(_decide(case, prediction=row, thresholds=row.thresholds))
     case.change_status("classified")
-    details = {"model_version": row.model_version, "tier": decided.tier}
+    details = {"model_version": row.model_version, "tier": case.tier}
     audit.record(action="case.classify", target=case, clinic_id=case.clinic_id, details=details)
     db.session.commit()
     return True
@@ -247,4 +238,16 @@ def _to_png(activation_map):
 def _give_up(case, reason):
     case.change_status("failed")
     case.failure_reason = reason
+    case.set_triage(_decide(case, prediction=None, model_failed=True))
     audit.record(action="case.fail", target=case, clinic_id=case.clinic_id, details={"reason": reason})
+
+
+def _decide(case, **model):
+    return triage.decide(
+        checklist_score=case.checklist_score,
+        is_worried=case.is_worried,
+        quality_problems=case.photo_quality.get("problems", ()),
+        skin_type=case.patient.skin_type,
+        typology_angle=case.photo_quality.get("typology_angle"),
+        **model,
+    )

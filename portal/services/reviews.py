@@ -45,7 +45,9 @@ def record_review(
     if case.review_count != expected_review_count:
         raise Conflict(_("Somebody reviewed this case while you had it open. Read their decision first."))
     if case.prediction_id is not None:
-        if case.clinic.first_read_required and not _has_first_read(case, reviewer):
+        # The first review ends the silence: after it the model's view is open to all.
+        silent = case.clinic.first_read_required and case.review_count == 0
+        if silent and not _has_first_read(case, reviewer):
             raise DomainError(_("Write down your first impression before you decide."))
         if agrees is None:
             raise DomainError(_("Say whether you agree with the computer's view."), field="agrees")

@@ -123,3 +123,4 @@ def test_the_first_impression_comes_first_where_the_clinic_wants_it(case, clinic
         record_first_read(case=case, reader=clinician, diagnosis="nv")
     decide(case, clinician)
     assert read.diagnosis == "mel" and case.status == "reviewed"
+    decide(case, factories.make_user("clinician", clinic=case.clinic))

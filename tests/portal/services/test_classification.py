@@ -1,0 +1,207 @@
+"""Lease, finish, fail and sweep, as rows go through them; the model's own answer is made up here."""
+
+import io
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from ml.classifier import Factor
+from ml.classifier import Prediction as Answer
+from ml.labels import CLASSES
+from portal.database import utc_now
+from portal.extensions import db
+from portal.models import AuditEvent, Case, Prediction
+from portal.services import cases, classification
+from tests import factories
+from tests.processes import RedisServer
+
+pytestmark = pytest.mark.databases
+
+THRESHOLDS = {"malignancy": {"sensitivity_95": 0.2}, "melanoma": {"sensitivity_95": 0.1}}
+
+
+def answer(melanoma=0.02, **values):
+    probabilities = {name: (1 - melanoma) / 6 for name in CLASSES} | {"mel": melanoma}
+    defaults = {
+        "model_version": "made-up-1",
+        "probabilities": probabilities,
+        "image_probabilities": probabilities,
+        "predicted_class": "nv",
+        "confidence": 0.9,
+        "malignancy_risk": melanoma + 0.01,
+        "melanoma_probability": melanoma,
+        "prediction_set": ("nv",),
+        "out_of_distribution": False,
+        "out_of_distribution_score": 0.1,
+        "factors": (Factor("image", None, 0.2, melanoma + 0.01),),
+        "activation_map": np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8),
+        "latency_ms": 40.0,
+    }
+    return Answer(**{**defaults, **values})
+
+
+def finish(claim, prediction=None):
+    return classification.finish_case(claim, prediction or answer(), thresholds=THRESHOLDS, is_validated=False)
+
+
+def let_lease_expire(case):
+    case.lease_expires_at = case.ring_at = utc_now() - timedelta(seconds=1)
+    db.session.commit()
+
+
+def test_a_claim_carries_what_the_model_needs(app):
+    case = factories.make_case(lesion=factories.make_lesion(body_site="face"))
+    claim = classification.claim_case(case.id)
+    assert (claim.attempt, claim.age_years, claim.sex, claim.body_site) == (1, 62, "female", "face")
+    assert claim.photo == case.dermoscopic_image.content
+    assert (case.status, case.attempts) == ("running", 1)
+    lease = (case.lease_expires_at - case.status_changed_at).total_seconds()
+    assert lease == app.config["LEASE_SECONDS"] > app.extensions["celery"].conf.task_time_limit
+
+
+def test_a_case_is_claimed_once(app):
+    case = factories.make_case()
+    assert classification.claim_case(case.id) is not None
+    assert classification.claim_case(case.id) is None
+    assert case.attempts == 1
+
+
+@pytest.mark.parametrize("status", ["classified", "reviewed", "failed", "retake"])
+def test_what_does_not_wait_is_not_claimed(app, status):
+    assert classification.claim_case(factories.make_case(status).id) is None
+
+
+def test_a_result_is_stored_whole(app):
+    case = factories.make_case()
+    assert finish(classification.claim_case(case.id), answer(melanoma=0.4)) is True
+    row = case.prediction
+    assert (case.status, case.tier, case.tier_rank, case.lease_expires_at, case.ring_at) == (
+        "classified",
+        "urgent",
+        0,
+        None,
+        None,
+    )
+    assert [reason["code"] for reason in case.tier_reasons] == ["model_melanoma", "model_malignancy"]
+    assert (row.model_version, row.is_validated, row.thresholds) == ("made-up-1", False, THRESHOLDS)
+    assert row.probabilities["mel"] == 0.4 and row.prediction_set == ["nv"]
+    with Picture.open(io.BytesIO(row.activation_map)) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (8, 8))
+        assert (picture.getpixel((0, 0)), picture.getpixel((7, 7))) == (0, 255)
+    event = db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "case.classify"))
+    assert event.actor_id is None and event.details == {"model_version": "made-up-1", "tier": "urgent"}
+
+
+def test_the_model_never_lowers_the_tier(app):
+    nurse = factories.make_user()
+    asked = factories.new_case_values(checklist=["change_in_size", "irregular_shape", "oozing"])
+    case = cases.submit_case(submitter=nurse, **asked)
+    before = case.tier
+    finish(classification.claim_case(case.id), answer(melanoma=0.0001))
+    assert case.tier == before == "urgent"
+
+
+def test_a_lost_claim_writes_nothing(app):
+    case = factories.make_case()
+    late = classification.claim_case(case.id)
+    let_lease_expire(case)
+    current = classification.claim_case(case.id)
+    assert finish(late) is False
+    assert (case.status, case.prediction) == ("running", None)
+    assert finish(current) is True
+    assert finish(current) is False
+    assert db.session.scalar(db.select(db.func.count()).select_from(Prediction)) == 1
+
+
+def test_a_late_failure_changes_nothing(app):
+    case = factories.make_case()
+    late = classification.claim_case(case.id)
+    let_lease_expire(case)
+    finish(classification.claim_case(case.id))
+    classification.fail_case(late, "model_error", is_final=True)
+    assert case.status == "classified"
+
+
+def test_a_photo_asked_anew_meanwhile_is_not_overruled(app):
+    case = factories.make_case()
+    claim = classification.claim_case(case.id)
+    clinician = factories.make_user("clinician", clinic=case.clinic)
+    cases.ask_retake(case=case, clinician=clinician, reason="blurred")
+    assert finish(claim) is False and case.status == "retake"
+
+
+def test_the_same_model_version_is_stored_once(app):
+    case = factories.make_case()
+    finish(classification.claim_case(case.id))
+    case.change_status("queued")
+    db.session.commit()
+    assert finish(classification.claim_case(case.id)) is True
+    finish_other = answer(model_version="made-up-2")
+    case.change_status("queued")
+    db.session.commit()
+    finish(classification.claim_case(case.id), finish_other)
+    assert case.prediction.model_version == "made-up-2"
+    assert db.session.scalar(db.select(db.func.count()).select_from(Prediction)) == 2
+
+
+def test_the_third_failure_is_the_last(app):
+    case = factories.make_case()
+    for attempt in (1, 2):
+        classification.fail_case(classification.claim_case(case.id), "model_error")
+        assert (case.status, case.attempts, case.failure_reason) == ("queued", attempt, None)
+    classification.fail_case(classification.claim_case(case.id), "took_too_long")
+    assert (case.status, case.failure_reason) == ("failed", "took_too_long")
+    assert classification.claim_case(case.id) is None
+    assert db.session.scalar(db.select(AuditEvent.details).where(AuditEvent.action == "case.fail")) == {
+        "reason": "took_too_long"
+    }
+
+
+def test_what_no_attempt_can_mend_fails_at_once(app):
+    case = factories.make_case()
+    classification.fail_case(classification.claim_case(case.id), "photo_unreadable", is_final=True)
+    assert (case.status, case.failure_reason) == ("failed", "photo_unreadable")
+    # Nobody has judged it: it must not sink below the routine cases.
+    assert (case.tier, [reason["code"] for reason in case.tier_reasons]) == ("cannot_assess", ["model_failed"])
+
+
+def test_the_sweep_gives_up_a_case_whose_third_worker_died(app):
+    case = factories.make_case()
+    for _attempt in range(3):
+        classification.claim_case(case.id)
+        let_lease_expire(case)
+    classification.sweep()
+    assert (case.status, case.failure_reason) == ("failed", "worker_lost")
+
+
+def test_the_sweep_rings_for_what_is_due_and_waits_longer_each_time(app, redis_server):
+    now = utc_now()
+    due = factories.make_case(ring_at=now, status_changed_at=now - timedelta(minutes=2))
+    fresh = factories.make_case(ring_at=now + timedelta(seconds=15))
+    dead = factories.make_case("running", ring_at=now, lease_expires_at=now, status_changed_at=now)
+    factories.make_case("classified")
+    classification.sweep()
+    assert redis_server.client.llen("cases") == 2
+    assert timedelta(minutes=1.9) < due.ring_at - utc_now() <= timedelta(minutes=2.1)
+    assert fresh.ring_at == now + timedelta(seconds=15)
+    assert timedelta(seconds=10) < dead.ring_at - utc_now() <= timedelta(seconds=15)
+    classification.sweep()
+    assert redis_server.client.llen("cases") == 2
+
+
+def test_the_wait_ends_at_ten_minutes(app):
+    case = factories.make_case(ring_at=utc_now(), status_changed_at=utc_now() - timedelta(hours=5))
+    classification.sweep()
+    assert timedelta(minutes=9.9) < case.ring_at - utc_now() <= timedelta(minutes=10)
+
+
+def test_submitting_rings_at_once(app, redis_server: RedisServer):
+    cases.submit_case(submitter=factories.make_user(), **factories.new_case_values())
+    assert redis_server.client.llen("cases") == 1
+
+
+def test_a_case_is_stored_while_redis_is_away(app):
+    case = cases.submit_case(submitter=factories.make_user(), **factories.new_case_values())
+    assert db.session.get(Case, case.id).status == "queued"
