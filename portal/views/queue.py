@@ -2,10 +2,12 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 from ml.labels import SITES
+from portal import explanations
 from portal.database import utc_now
 from portal.models import TIERS
 from portal.permissions import require_role
@@ -14,6 +16,14 @@ from portal.services.viewing import record_view
 
 blueprint = Blueprint("queue", __name__, url_prefix="/queue")
 
+STATUS_WORDS = {
+    "waiting": _l("All that wait"),
+    "to_review": _l("Ready to review"),
+    "reading": _l("Being read"),
+    "failed": _l("Not read by the computer"),
+    "retake": _l("New photo asked"),
+    "reviewed": _l("Reviewed"),
+}
 _FILTERS_KEY = "queue_filters"
 
 
@@ -25,7 +35,14 @@ def index():
     queue = load_queue(current_user, filters, after=request.args.get("after", type=UUID))
     last_at = None if queue.rows else last_review_at(current_user)
     page = render_template(
-        "queue/index.html", queue=queue, filters=filters, last_review_at=last_at, now=utc_now(), sites=SITES
+        "queue/index.html",
+        queue=queue,
+        filters=filters,
+        chosen=_in_words(filters),
+        status_words=STATUS_WORDS,
+        sites=SITES,
+        last_review_at=last_at,
+        now=utc_now(),
     )
     record_view(action="queue.view", details={"cases": [str(row.case.id) for row in queue.rows]})
     return page
@@ -53,6 +70,14 @@ def read_filters(args):
         site=_choice(args.get("site"), SITES),
         text=args.get("q", "").strip()[:40],
     )
+
+
+def _in_words(filters):
+    """What is chosen beside the tier, as the page names it."""
+    status = STATUS_WORDS[filters.status] if filters.status != "waiting" else None
+    clinic = next((clinic.name for clinic in current_user.clinics if clinic.id == filters.clinic_id), None)
+    site = explanations.site_name(filters.site) if filters.site else None
+    return [str(words) for words in (status, clinic, site, filters.text) if words]
 
 
 def _choice(value, offered):

@@ -25,7 +25,7 @@ const picker = field("patient") && document.getElementById("patient-choice")
       draft.write({ person });
       update();
       if (person && !isRestored) advance(steps[0]);
-    })
+    }, update)
   : null;
 
 const bodyMap = document.getElementById("body-maps")
@@ -33,8 +33,10 @@ const bodyMap = document.getElementById("body-maps")
       document.getElementById("body-maps"),
       { site: field("body_site"), view: field("body_view"), x: field("map_x"), y: field("map_y") },
       () => {
+        showError("body_site", "");
         keep();
         update();
+        steps[1].querySelector(".step-next").scrollIntoView({ block: "nearest" });
       },
     )
   : null;
@@ -76,6 +78,10 @@ function update() {
   }
   const missing = Object.keys(checks).filter((name) => !checks[name]());
   const words = missing.map((name) => texts[`missing${name[0].toUpperCase()}${name.slice(1)}`]);
+  const button = document.getElementById("send");
+  button.classList.toggle("btn-primary", !missing.length);
+  button.classList.toggle("btn-outline-secondary", missing.length > 0);
+  if (picker) steps[0].querySelector(".step-next").hidden = !value("patient") && document.getElementById("new-patient").hidden;
   document.getElementById("missing").textContent = missing.length ? `${texts.missing} ${words.join(", ")}` : texts.ready;
 }
 
@@ -104,6 +110,7 @@ function open(step) {
 
 function advance(step) {
   step.dataset.seen = "yes";
+  draft.write({ seen: steps.filter((each) => each.dataset.seen).map((each) => each.id) });
   update();
   const next = steps.slice(steps.indexOf(step) + 1).find((later) => !stepIsDone[later.id]());
   if (!next) return;
@@ -179,6 +186,7 @@ function keep() {
 
 async function restore() {
   const kept = draft.read();
+  for (const id of kept.seen ?? []) document.getElementById(id).dataset.seen = "yes";
   if (kept.person && picker) picker.choose(kept.person, true);
   for (const [name, values] of Object.entries(kept.values ?? {})) {
     for (const input of form.querySelectorAll(`[name=${name}]`)) {

@@ -2,7 +2,7 @@
 
 const PAUSE_MS = 250;
 
-export function connectPatientPicker(form, texts, siteName, changed) {
+export function connectPatientPicker(form, texts, siteName, changed, switched) {
   const find = (id) => document.getElementById(id);
   const patient = find("patient");
   const query = find("patient-query");
@@ -30,7 +30,7 @@ export function connectPatientPicker(form, texts, siteName, changed) {
   query.addEventListener("keydown", (event) => {
     if (event.key === "Enter") event.preventDefault();
   });
-  register(Boolean(fields.querySelector("[name=reference]").value));
+  showFields(Boolean(fields.querySelector("[name=reference]").value));
 
   async function search() {
     const number = ++asked;
@@ -101,6 +101,11 @@ export function connectPatientPicker(form, texts, siteName, changed) {
   }
 
   function register(isNew) {
+    showFields(isNew);
+    switched();
+  }
+
+  function showFields(isNew) {
     fields.hidden = !isNew;
     find("patient-search").hidden = isNew;
   }

@@ -56,6 +56,9 @@ bindKeys({
   },
 });
 
+const jump = document.querySelector("[data-review-jump]");
+if (jump && form) new IntersectionObserver(([entry]) => (jump.hidden = entry.isIntersecting)).observe(form);
+
 if (form) {
   form.addEventListener("input", () => {
     isTouched = true;
