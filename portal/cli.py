@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import sys
 
 import click
 from flask import current_app
@@ -68,7 +69,7 @@ def create_user(email, role, clinic_names, name, password_stdin):
       pass show portal/nurse | flask --app portal user create \\
           --email nurse@clinic.example --role health_worker --clinic "Hill clinic" --password-stdin
     """
-    password = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else None
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     places = [] if role == "admin" else [_find_or_create_clinic(clinic_name) for clinic_name in clinic_names]
     name = name or email.partition("@")[0]
     user = accounts.create_user(email=email, name=name, role=role, clinics=places, password=password)
