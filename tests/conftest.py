@@ -151,6 +151,15 @@ def redis_server(data_dir):
     server.kill()
 
 
+@pytest.fixture(scope="session")
+def model():
+    """Folder of the model that workers load."""
+    folder = Path(os.environ.get("MODEL_DIR") or ROOT / "ml" / "artifact")
+    if not (folder / "model.json").exists():
+        lacking(f"there is no model in {folder}")
+    return folder
+
+
 @pytest.fixture
 def make_worker(environment, data_dir, redis_server):
     """``make_worker("a")``: one more real Celery worker process, already taking tasks."""
