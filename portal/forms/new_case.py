@@ -64,7 +64,7 @@ class NewCaseForm(FlaskForm):
     sex = RadioField(_("Sex"), choices=SEX_CHOICES, default="", validators=[AnyOf((*SEXES, "", None))])
     skin_type = RadioField(
         _("Skin type"),
-        choices=[("", _("Not noted")), *((str(number), numeral) for number, numeral in SKIN_TYPES.items())],
+        choices=[*((str(number), numeral) for number, numeral in SKIN_TYPES.items()), ("", _("Not noted"))],
         default="",
         coerce=lambda value: value or "",
     )
@@ -92,6 +92,8 @@ class NewCaseForm(FlaskForm):
         super().__init__()
         self.patient = patient
         self.lesion = lesion
+        self.reference.flags.required = patient is None
+        self.body_site.flags.required = lesion is None
         if not self.submission_key.data:
             self.submission_key.data = secrets.token_urlsafe(24)
 

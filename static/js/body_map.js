@@ -5,8 +5,7 @@ const FINGER_PX = 22; // half of the smallest target a thumb hits reliably
 export function connectBodyMap(root, fields, changed) {
   const maps = [...root.querySelectorAll(".body-map")];
   root.hidden = false;
-  showView(fields.view.value || "front");
-  paint();
+  repaint();
 
   for (const button of root.querySelectorAll("[data-show-view]")) {
     button.addEventListener("click", () => showView(button.dataset.showView));
@@ -51,6 +50,11 @@ export function connectBodyMap(root, fields, changed) {
     }
   }
 
+  function repaint() {
+    showView(fields.view.value || "front");
+    paint();
+  }
+
   function showView(view) {
     for (const map of maps) map.classList.toggle("is-shown", map.dataset.view === view);
     for (const button of root.querySelectorAll("[data-show-view]")) {
@@ -58,7 +62,7 @@ export function connectBodyMap(root, fields, changed) {
     }
   }
 
-  return { paint, showView };
+  return { repaint };
 }
 
 function regionsOf(map, site) {

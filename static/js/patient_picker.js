@@ -2,7 +2,7 @@
 
 const PAUSE_MS = 250;
 
-export function connectPatientPicker(form, texts, siteName, changed, switched) {
+export function connectPatientPicker(form, texts, { siteName, chosen, switched }) {
   const find = (id) => document.getElementById(id);
   const patient = find("patient");
   const query = find("patient-query");
@@ -75,7 +75,7 @@ export function connectPatientPicker(form, texts, siteName, changed, switched) {
       register(false);
       query.focus();
     }
-    changed(person, isRestored);
+    chosen(person, isRestored);
   }
 
   function showLesions(lesions) {
@@ -110,7 +110,7 @@ export function connectPatientPicker(form, texts, siteName, changed, switched) {
     find("patient-search").hidden = isNew;
   }
 
-  return { choose };
+  return { choose, register };
 }
 
 function factsOf(person) {
