@@ -10,7 +10,7 @@ import urllib.request
 from config import ROOT
 from ops.checks import CannotStart
 
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 25  # a photo at work may finish
 POLL_SECONDS = 0.2
 

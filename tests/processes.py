@@ -108,7 +108,7 @@ class WebServer(Process):
 
     def start(self):
         super().start()
-        wait_until(self.answers, 90, self)
+        wait_until(self.answers, 120, self)
         return self
 
     def answers(self):

@@ -18,15 +18,20 @@ def fill_new_case(page, reference, photo):
     page.click("#register-patient")
     page.fill("[name=reference]", reference)
     page.fill("[name=birth_year]", "1958")
-    page.get_by_label("Female").check(force=True)
+    tick(page, "[name=sex][value=female]")
     page.click("#step-who .step-next")
     page.select_option("[name=body_site]", "back")
     page.click("#step-where .step-next")
-    page.locator("[name=checklist][value=change_in_size]").check(force=True)
-    page.locator("[name=checklist][value=irregular_shape]").check(force=True)
+    tick(page, "[name=checklist][value=change_in_size]")
+    tick(page, "[name=checklist][value=irregular_shape]")
     page.click("#step-changed .step-next")
     page.set_input_files("[name=dermoscopic]", files=[{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}])
-    page.locator("[name=consent]").check(force=True)
+    tick(page, "[name=consent]")
+
+
+def tick(page, selector):
+    """Tap the label, as people do: the box itself may be drawn by its label."""
+    page.locator(f"label:has({selector})").click()
 
 
 def send(page):
@@ -53,11 +58,9 @@ def test_a_photo_goes_all_the_way(open_as):
     doctor.goto("/queue")
     doctor.get_by_text("JOURNEY-1").first.click()
     doctor.wait_for_url(address)
-    doctor.locator("[name=diagnosis][value=mel]").check(force=True)
-    disagree = doctor.locator("[name=agrees]")
-    if disagree.count():
-        disagree.first.check(force=True)
-    doctor.locator("[name=disposition][value=urgent_referral]").check(force=True)
+    tick(doctor, "[name=diagnosis][value=mel]")
+    tick(doctor, "[name=agrees][value=no]")
+    tick(doctor, "[name=disposition][value=urgent_referral]")
     doctor.fill("[name=note]", "Please see this week.")
     doctor.locator("button[name=then][value=show]").click()
     doctor.get_by_text("Please see this week.").first.wait_for()
