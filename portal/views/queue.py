@@ -48,9 +48,9 @@ def index():
     return page
 
 
-@blueprint.get("/next")
+@blueprint.get("/next", endpoint="next")
 @require_role("clinician")
-def next():
+def go_to_next():
     """To the nearest case nobody else has, under the filters the queue was last seen with."""
     after, before = (request.args.get(name, type=UUID) for name in ("after", "before"))
     filters = read_filters(MultiDict(session.get(_FILTERS_KEY)))
