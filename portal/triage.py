@@ -80,9 +80,8 @@ def decide(
     points shipped with the model, go with it. quality_problems: codes of portal.quality.PROBLEMS.
     skin_type: Fitzpatrick 1..6. typology_angle: in degrees, see ml.skin_tone. model_failed: it will not speak.
 
-    The checklist asks for "soon" at 3, NICE's cut-off, and for "urgent" at 5, which takes at least
-    two major signs and one more and is this portal's own choice: at 4 the score still finds 92 % of
-    melanomas but alarms at 47 % of the rest (Walter 2013).
+    The checklist asks for "soon" at 3, NICE's cut-off, and for "urgent" at 5, this portal's own
+    choice: at 4 the score still alarms at 47 % of the spots that are no melanoma (Walter 2013).
     """
     voices = [
         *_checklist(checklist_score),
@@ -117,11 +116,11 @@ def _model(prediction, thresholds):
 def operating_points(thresholds: dict) -> tuple[float, float]:
     """(melanoma probability for "urgent", malignancy risk for "soon"), both 0..1, as shipped with the model.
 
-    Nine in ten of all other spots stay under the melanoma point where the model ships such a one:
-    the point that finds 95 % of melanomas would call a third of all moles urgent, and then nothing is.
+    "Urgent" takes the point that 95 % of all other spots stay under: the one that finds 95 % of
+    melanomas would call a third of all moles urgent, and then nothing is. A melanoma under it is
+    still "soon" by its malignancy risk.
     """
-    melanoma = thresholds["melanoma"]
-    return melanoma.get("specificity_90", melanoma["sensitivity_95"]), thresholds["malignancy"]["sensitivity_95"]
+    return thresholds["melanoma"]["specificity_95"], thresholds["malignancy"]["sensitivity_95"]
 
 
 def _unassessable(prediction, quality_problems):

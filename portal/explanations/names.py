@@ -43,6 +43,7 @@ SITE_NAMES = {
     "scalp": _("Scalp"),
     "trunk": _("Trunk"),
     "upper extremity": _("Arm"),
+    "unknown": _("Place not noted"),
 }
 
 SEX_NAMES = {"female": _("Female"), "male": _("Male")}

@@ -157,7 +157,7 @@ def test_every_code_has_a_name():
         assert set(texts.CLASS_TEXTS[voice]) == set(CLASSES)
         assert set(texts.TIER_TEXTS[voice]) == set(texts.HEADLINES[voice]) == set(TIERS)
     assert set(texts.LOOK_ALIKES) == set(CLASSES)
-    assert set(explanations.SITE_NAMES) == set(SITES)
+    assert set(explanations.SITE_NAMES) == {*SITES, "unknown"}
     assert set(explanations.TIER_NAMES) == set(TIERS)
     assert set(explanations.CHECKLIST_NAMES) == set(CHECKLIST)
     assert set(explanations.DISPOSITION_NAMES) == set(DISPOSITIONS)

@@ -11,7 +11,7 @@ from portal.explanations import REASONS, reason_text
 from portal.models.case import CHECKLIST, CHECKLIST_MAJOR, TIERS
 from portal.quality import PROBLEMS
 
-THRESHOLDS = {"malignancy": {"sensitivity_95": 0.15}, "melanoma": {"sensitivity_95": 0.08, "specificity_90": 0.3}}
+THRESHOLDS = {"malignancy": {"sensitivity_95": 0.15}, "melanoma": {"sensitivity_95": 0.08, "specificity_95": 0.3}}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Situation:
     quality_problems: frozenset = frozenset()
     skin_type: int | None = None
     typology_angle: float | None = None
+    model_failed: bool = False
 
     def decide(self):
         return triage.decide(**vars(self), thresholds=THRESHOLDS)
@@ -55,6 +56,7 @@ situations = st.builds(
     quality_problems=st.frozensets(st.sampled_from(PROBLEMS)),
     skin_type=st.none() | st.integers(1, 6),
     typology_angle=st.none() | st.floats(-90, 90),
+    model_failed=st.booleans(),
 )
 judged = situations.filter(lambda situation: situation.prediction)
 
@@ -84,6 +86,11 @@ def test_a_higher_probability_never_lowers_the_tier(situation, melanoma, maligna
         malignancy_risk=max(view.malignancy_risk, malignancy),
     )
     assert replace(situation, prediction=raised).rank <= situation.rank
+
+
+@given(situations)
+def test_a_model_that_failed_never_lowers_the_tier(situation):
+    assert replace(situation, model_failed=True).rank <= replace(situation, model_failed=False).rank
 
 
 @given(judged, st.sets(st.sampled_from(CLASSES)), st.booleans())
@@ -147,6 +154,7 @@ def test_no_case_the_model_cannot_judge_is_routine(situation):
         (Situation(prediction=View(out_of_distribution=True)), "cannot_assess", ["out_of_distribution"]),
         (Situation(prediction=View(prediction_set=CLASSES[:5])), "cannot_assess", ["set_too_wide"]),
         (Situation(prediction=View(prediction_set=CLASSES[:4])), "routine", ["nothing_raised"]),
+        (Situation(prediction=None, model_failed=True), "cannot_assess", ["model_failed"]),
         (Situation(quality_problems=frozenset({"touches_border"})), "routine", ["nothing_raised"]),
         (Situation(quality_problems=frozenset({"dark"})), "cannot_assess", ["quality"]),
         (Situation(skin_type=5), "cannot_assess", ["dark_skin"]),
@@ -166,11 +174,8 @@ def test_each_voice(situation, tier, codes):
     assert [reason.code for reason in decided.reasons] == codes
 
 
-def test_a_model_without_a_point_for_urgent_falls_back_on_its_sensitive_one():
-    assert triage.operating_points({"malignancy": {"sensitivity_95": 0.2}, "melanoma": {"sensitivity_95": 0.1}}) == (
-        0.1,
-        0.2,
-    )
+def test_urgent_and_soon_have_their_own_operating_points():
+    assert triage.operating_points(THRESHOLDS) == (0.3, 0.15)
 
 
 @given(st.sets(st.sampled_from(CHECKLIST)))
