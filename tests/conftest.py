@@ -5,7 +5,6 @@ with its reason, and refused instead where REQUIRE_EVERYTHING is set (the CI set
 """
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from config import ROOT, TestingConfig
 from portal import create_app
 from portal.extensions import db
 from tests import factories
+from tests.browsers import find_chromium, launch_chromium
 from tests.databases import PostgresqlDatabases, SqliteDatabases, find_postgresql
 from tests.processes import PYTHON, RedisServer, WebServer, Worker, free_port
 
@@ -211,13 +211,10 @@ def live_server(environment, data_dir, app):
 def browser():
     """Headless Chromium: the one CHROMIUM names, else the system's."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if executable is None:
+    if find_chromium() is None:
         lacking("Chromium is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync"]
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=flags)
+        browser = launch_chromium(playwright)
         yield browser
         browser.close()
 

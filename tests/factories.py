@@ -127,7 +127,10 @@ def make_prediction(case, *, predicted_class="nv", confidence=0.7, **values):
         "out_of_distribution": False,
         "out_of_distribution_score": 0.1,
         "factors": [{"name": "image", "value": None, "risk_before": 0.2, "risk_after": risk}],
-        "thresholds": {"malignancy": {"sensitivity_95": 0.2}, "melanoma": {"sensitivity_95": 0.1, "specificity_95": 0.4}},
+        "thresholds": {
+            "malignancy": {"sensitivity_95": 0.2},
+            "melanoma": {"sensitivity_95": 0.1, "specificity_95": 0.4},
+        },
         "activation_map": _activation_map(),
         "latency_ms": 45.0,
     }
