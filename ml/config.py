@@ -50,6 +50,8 @@ class TrainConfig:
     final_rate: float = 1e-6
     weight_decay: float = 0.02
     batch_norm: bool = True  # BatchNorm learns in the whole-network phase
+    # The gradient of a 5 x 5 depthwise kernel is TensorFlow's slowest operation on a CPU.
+    large_depthwise: bool = True
     average_momentum: float = 0.995
     epoch_images: int = 4_800
     patience: int = 8  # epochs without a better validation macro AUC
@@ -59,8 +61,12 @@ class TrainConfig:
 
     @classmethod
     def from_options(cls, options) -> "TrainConfig":
-        """The command line's config: a JSON file's fields, then --init and --minutes."""
-        values = json.loads(options.config.read_text()) if options.config else {}
+        """A begun run's own settings, or the defaults, changed by what the command line
+        says: a JSON file's fields, --init, --minutes."""
+        begun = (options.out / "config.json").exists()
+        values = dataclasses.asdict(cls.read(options.out)) if begun else {}
+        if options.config:
+            values |= json.loads(options.config.read_text())
         for name in ("init", "minutes"):
             if getattr(options, name) is not None:
                 values[name] = getattr(options, name)

@@ -147,6 +147,7 @@ class Run:
             classifier,
             top_layers=None if whole else config.top_layers,
             batch_norm=whole and config.batch_norm,
+            large_depthwise=config.large_depthwise,
         )
         augmentation = Augmentation(size, AugmentationConfig(**config.augmentation))
         side = config.cache_size
@@ -164,8 +165,11 @@ class Run:
         )
         model.compile(optimizer, loss, jit_compile=False)
         optimizer.build(model.trainable_variables)
-        for variable, value in zip(optimizer.variables, self.optimizer, strict=False):
-            variable.assign(value)
+        if [v.shape for v in optimizer.variables] == [x.shape for x in self.optimizer]:
+            for variable, value in zip(optimizer.variables, self.optimizer, strict=True):
+                variable.assign(value)
+        elif self.optimizer:
+            log.warning("other weights learn than before: the optimiser starts afresh")
         return model
 
     def _progress(self, images: int = 0, seconds: float = 0.0) -> float:

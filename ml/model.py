@@ -73,17 +73,23 @@ def base_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return model.layers[: names.index("features")]
 
 
-def set_trainable(model: keras.Model, top_layers: int | None, batch_norm: bool) -> None:
+def set_trainable(model: keras.Model, top_layers: int | None, batch_norm: bool, large_depthwise: bool = True) -> None:
     """Let the last `top_layers` layers of the base learn (None: all of them; 0: none).
 
-    With `batch_norm` false every BatchNormalization keeps its statistics and its scale.
-    The dense layer always learns. Compile after this call.
+    With `batch_norm` false every BatchNormalization keeps its statistics and its scale; with
+    `large_depthwise` false the 5 x 5 depthwise kernels keep their values. The dense layer
+    always learns. Compile after this call.
     """
     layers = base_layers(model)
     first = 0 if top_layers is None else len(layers) - top_layers
     for position, layer in enumerate(layers):
-        is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = position >= first and (batch_norm or not is_batch_norm)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            learns = batch_norm
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            learns = large_depthwise or max(layer.kernel_size) < 5
+        else:
+            learns = True
+        layer.trainable = learns and position >= first
 
 
 def normalise(model: keras.Model) -> None:
