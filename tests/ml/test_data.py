@@ -1,0 +1,192 @@
+"""Both layouts, the lesion-grouped split, the manifests."""
+
+import csv
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.data import (
+    FRACTIONS,
+    MANIFESTS,
+    DatasetError,
+    load_pixels,
+    read_dataset,
+    read_split,
+    split_records,
+    write_manifests,
+)
+from ml.labels import CLASSES
+from ml.perceptual_hash import near_identical, perceptual_hash
+from tests.ml.tiny import paint_lesion
+
+
+@pytest.fixture
+def writable(tiny_dataset, tmp_path):
+    return shutil.copytree(tiny_dataset, tmp_path / "data")
+
+
+def write_isic(folder, labels, lesions=None):
+    folder.mkdir()
+    for number, label in enumerate(labels):
+        paint_lesion(label, number).save(folder / f"ISIC_{number:07d}.jpg")
+    with (folder / "truth.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"])
+        for number, label in enumerate(labels):
+            order = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
+            writer.writerow([f"ISIC_{number:07d}", *(float(name == label) for name in order)])
+    if lesions:
+        with (folder / "grouping.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "lesion_id"])
+            writer.writerows((f"ISIC_{n:07d}", lesion) for n, lesion in enumerate(lesions))
+    return folder
+
+
+def test_ham10000_rows_become_records_and_unknown_facts_none(tiny_dataset):
+    records = read_dataset(tiny_dataset)
+    assert len(records) == 168
+    assert {record.label for record in records} == set(CLASSES)
+    assert all(record.path.exists() for record in records)
+    assert any(record.age is None for record in records)
+    assert any(record.sex is None for record in records)
+    assert [record.image_id for record in records] == sorted(r.image_id for r in records)
+
+
+def test_the_official_two_folders_load_as_one_data_set(writable):
+    flat = read_dataset(writable)
+    pictures = sorted((writable / "images").iterdir())
+    for part in (1, 2):
+        folder = writable / f"HAM10000_images_part_{part}"
+        folder.mkdir()
+        for picture in pictures[part - 1 :: 2]:
+            picture.rename(folder / picture.name)
+    split = read_dataset(writable)
+    assert [r.image_id for r in split] == [r.image_id for r in flat]
+    assert {r.path.parent.name for r in split} == {"HAM10000_images_part_1", "HAM10000_images_part_2"}
+
+
+def test_isic_2018_ground_truth_loads_with_and_without_lesions(tmp_path):
+    labels = ["nv", "mel", "vasc", "akiec"]
+    alone = read_dataset(write_isic(tmp_path / "alone", labels))
+    assert [record.label for record in alone] == labels
+    assert [record.lesion_id for record in alone] == [record.image_id for record in alone]
+    grouped = read_dataset(write_isic(tmp_path / "grouped", labels, ["a", "a", "b", "c"]))
+    assert [record.lesion_id for record in grouped] == ["a", "a", "b", "c"]
+
+
+def test_missing_pictures_and_unknown_diagnoses_are_all_named(writable):
+    for name in ("ISIC_0000001", "ISIC_0000009"):
+        (writable / "images" / f"{name}.jpg").unlink()
+    table = writable / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().replace("ISIC_0000003,nv", "").replace(",mel,", ",scc,", 1))
+    with pytest.raises(DatasetError) as error:
+        read_dataset(writable)
+    assert "ISIC_0000001: no picture" in str(error.value)
+    assert "ISIC_0000009: no picture" in str(error.value)
+    assert "'scc' is not one of" in str(error.value)
+
+
+def test_a_folder_without_a_table_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="neither"):
+        read_dataset(tmp_path)
+
+
+def test_every_unreadable_file_is_listed_and_stops_the_run(writable):
+    records = read_dataset(writable)
+    records[3].path.write_bytes(b"not a picture")
+    records[8].path.write_bytes(records[8].path.read_bytes()[:300])
+    with pytest.raises(DatasetError, match="2 unreadable files") as error:
+        load_pixels(records, 32)
+    assert str(records[3].path) in str(error.value)
+    assert str(records[8].path) in str(error.value)
+
+
+def test_pixels_follow_the_records_order(tiny_dataset):
+    records = read_dataset(tiny_dataset)
+    pixels = load_pixels(records[:5], 24)
+    assert pixels.shape == (5, 24, 24, 3)
+    assert pixels.dtype == np.uint8
+    assert (load_pixels([records[4]], 24)[0] == pixels[4]).all()
+
+
+def test_no_lesion_is_in_two_parts_and_nothing_is_lost(tiny_dataset):
+    records = read_dataset(tiny_dataset)
+    parts = split_records(records, seed=1)
+    assert sorted(r.image_id for part in parts.values() for r in part) == [r.image_id for r in records]
+    homes = [{record.lesion_id for record in part} for part in parts.values()]
+    assert sum(len(home) for home in homes) == len(set.union(*homes))
+
+
+def test_each_part_gets_its_share_of_each_class(tiny_dataset):
+    records = read_dataset(tiny_dataset)
+    totals = Counter(record.label for record in records)
+    for name, part in split_records(records, seed=1).items():
+        counts = Counter(record.label for record in part)
+        for label in CLASSES:
+            assert abs(counts[label] - FRACTIONS[name] * totals[label]) <= 2
+
+
+def test_the_split_depends_on_the_seed_alone(tiny_dataset):
+    records = read_dataset(tiny_dataset)
+    assert split_records(records, seed=1) == split_records(records, seed=1)
+    assert split_records(records, seed=1) != split_records(records, seed=2)
+
+
+def test_lesions_that_share_a_picture_under_two_ids_stay_together(writable):
+    records = read_dataset(writable)
+    first = records[0]
+    others = [r for r in records if r.label == first.label and r.lesion_id != first.lesion_id][:4]
+    for other in others:
+        # The same picture again, smaller and compressed harder.
+        with Image.open(first.path) as image:
+            image.resize((100, 75)).save(other.path, quality=70)
+    for seed in range(3):
+        parts = split_records(records, seed=seed)
+        together = {first.lesion_id, *(other.lesion_id for other in others)}
+        homes = [n for n, part in parts.items() if together & {r.lesion_id for r in part}]
+        assert len(homes) == 1
+
+
+def test_unlike_pictures_are_not_near_identical():
+    hashes = np.array([perceptual_hash(paint_lesion(label, seed)) for seed, label in enumerate(CLASSES)])
+    blank = perceptual_hash(Image.new("RGB", (50, 50)))
+    assert near_identical(np.vstack([hashes, blank, blank])) == []
+
+
+def test_manifests_give_the_split_back_and_notice_a_change(tiny_dataset, tmp_path):
+    records = read_dataset(tiny_dataset)
+    parts = split_records(records)
+    write_manifests(parts, tmp_path, seed=0)
+    for name, part in parts.items():
+        assert read_split(records, name, tmp_path) == part
+    with pytest.raises(DatasetError, match="are missing"):
+        read_split(records[:50], "train", tmp_path)
+    with (tmp_path / "test.csv").open("a") as file:
+        file.write("ISIC_9999999,HAM_x,nv\n")
+    with pytest.raises(DatasetError, match="does not match the hash"):
+        read_split(records, "test", tmp_path)
+    with pytest.raises(DatasetError, match="no manifest"):
+        read_split(records, "holdout", tmp_path)
+
+
+def test_the_committed_manifests_are_disjoint_by_lesion():
+    summary = json.loads((MANIFESTS / "manifest.json").read_text())
+    homes = []
+    for name in FRACTIONS:
+        with (MANIFESTS / f"{name}.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == summary["parts"][name]["images"]
+        homes.append({row["lesion_id"] for row in rows})
+    assert sum(len(home) for home in homes) == len(set.union(*homes)) == 7470
+
+
+@pytest.mark.slow
+def test_the_committed_manifests_are_what_the_split_gives(ham10000, tmp_path):
+    write_manifests(split_records(read_dataset(ham10000)), tmp_path, seed=0)
+    for name in (*(f"{part}.csv" for part in FRACTIONS), "manifest.json"):
+        assert (tmp_path / name).read_bytes() == (MANIFESTS / name).read_bytes()
