@@ -101,6 +101,7 @@ class DevelopmentConfig(Config):
 
 
 class TestingConfig(Config):
+    __test__ = False  # not a test class, whatever pytest makes of the name
     TESTING = True
     WTF_CSRF_ENABLED = False
     ARGON2 = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}  # tests log in a lot

@@ -10,6 +10,7 @@ from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
 from ml.labels import SEXES, SITES
+from portal.backup import backup_command, restore_command
 from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
@@ -41,7 +42,7 @@ trail = AppGroup("audit", help="The audit trail: check it, note its newest entry
 
 
 def init_app(app):
-    for command in (users, cases, trail, create_demo_accounts):
+    for command in (users, cases, trail, create_demo_accounts, backup_command, restore_command):
         app.cli.add_command(command)
 
 

@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+DEFERRABLE = {"deferrable": True, "initially": "IMMEDIATE"}
+
 
 def upgrade():
     op.create_table(
@@ -189,9 +191,13 @@ def upgrade():
         sa.ForeignKeyConstraint(["clinic_id"], ["clinic.id"], name="fk_case_clinic_id_clinic"),
         sa.ForeignKeyConstraint(["lesion_id"], ["lesion.id"], name="fk_case_lesion_id_lesion"),
         sa.ForeignKeyConstraint(
-            ["prediction_id"], ["prediction.id"], name="fk_case_prediction_id_prediction", use_alter=True
+            ["prediction_id"],
+            ["prediction.id"],
+            name="fk_case_prediction_id_prediction",
+            use_alter=True,
+            **DEFERRABLE,
         ),
-        sa.ForeignKeyConstraint(["replaces_id"], ["case.id"], name="fk_case_replaces_id_case"),
+        sa.ForeignKeyConstraint(["replaces_id"], ["case.id"], name="fk_case_replaces_id_case", **DEFERRABLE),
         sa.ForeignKeyConstraint(["submitted_by_id"], ["user.id"], name="fk_case_submitted_by_id_user"),
         sa.ForeignKeyConstraint(["taken_by_id"], ["user.id"], name="fk_case_taken_by_id_user"),
         sa.PrimaryKeyConstraint("id", name="pk_case"),
@@ -286,7 +292,9 @@ def upgrade():
     op.create_index("ix_review_reviewer_id", "review", ["reviewer_id"])
     # A case points to its prediction and a prediction to its case: SQLite takes the key with the table above.
     if op.get_bind().dialect.name != "sqlite":
-        op.create_foreign_key("fk_case_prediction_id_prediction", "case", "prediction", ["prediction_id"], ["id"])
+        op.create_foreign_key(
+            "fk_case_prediction_id_prediction", "case", "prediction", ["prediction_id"], ["id"], **DEFERRABLE
+        )
 
 
 def downgrade():

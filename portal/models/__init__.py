@@ -5,7 +5,7 @@ from portal.models.case import CHECKLIST, CHECKLIST_MAJOR, STATUSES, TIERS, Case
 from portal.models.clinic import Clinic
 from portal.models.first_read import FirstRead
 from portal.models.image import Image
-from portal.models.lesion import Lesion
+from portal.models.lesion import UNKNOWN_SITE, Lesion
 from portal.models.login import AccountToken, LoginAttempt, LoginSession
 from portal.models.patient import Patient
 from portal.models.prediction import Prediction
@@ -20,6 +20,7 @@ __all__ = [
     "ROLES",
     "STATUSES",
     "TIERS",
+    "UNKNOWN_SITE",
     "AccountToken",
     "AuditEvent",
     "Case",

@@ -48,7 +48,9 @@ class Case(db.Model):
     consent_at = mapped_column(UtcDateTime, nullable=False)
     photo_quality: Mapped[dict] = mapped_column(db.JSON, default=dict)  # portal.quality.measure_quality of the photo
     # The case whose photo was asked again; one new photo answers one request.
-    replaces_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("case.id"), unique=True)
+    replaces_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("case.id", deferrable=True, initially="IMMEDIATE"), unique=True
+    )
 
     status: Mapped[str] = mapped_column(String(12), default="queued")
     status_changed_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
@@ -62,7 +64,14 @@ class Case(db.Model):
     tier_rank: Mapped[int] = mapped_column(default=len(TIERS))
     tier_reasons: Mapped[list] = mapped_column(db.JSON, default=list)  # portal.triage.Reason as dicts
     prediction_id: Mapped[int | None] = mapped_column(
-        ForeignKey("prediction.id", use_alter=True, name="fk_case_prediction_id_prediction")
+        # Deferrable, so that a restore may write the two tables that point at each other.
+        ForeignKey(
+            "prediction.id",
+            use_alter=True,
+            name="fk_case_prediction_id_prediction",
+            deferrable=True,
+            initially="IMMEDIATE",
+        )
     )
 
     taken_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))

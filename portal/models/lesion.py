@@ -7,6 +7,8 @@ from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
 from portal.models.patient import Patient
 
+UNKNOWN_SITE = "unknown"  # a photo sent by an operator without a word about where
+
 
 class Lesion(db.Model):
     """One spot on one patient, followed over time."""
@@ -20,7 +22,7 @@ class Lesion(db.Model):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patient.id"))
     number: Mapped[int]  # 1, 2, ... within the patient
-    body_site: Mapped[str] = mapped_column(String(20))  # one of ml.labels.SITES
+    body_site: Mapped[str] = mapped_column(String(20))  # one of ml.labels.SITES, or UNKNOWN_SITE
     body_view: Mapped[str | None] = mapped_column(String(5))
     map_x: Mapped[float | None]  # 0..1 of the body map's width
     map_y: Mapped[float | None]

@@ -9,7 +9,7 @@ from ml.labels import SEXES, SITES
 from portal.database import begin_write, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import Lesion, Patient
+from portal.models import UNKNOWN_SITE, Lesion, Patient
 from portal.services import audit
 
 OLDEST_YEARS = 130
@@ -62,7 +62,7 @@ def add_lesion(*, patient, body_site, body_view=None, map_x=None, map_y=None):
 
     ``map_x`` and ``map_y`` are shares (0..1) of the body map's width and height.
     """
-    if body_site not in SITES:
+    if body_site not in (*SITES, UNKNOWN_SITE):
         raise DomainError(_("Say where on the body the spot is."), field="body_site")
     db.session.refresh(patient, with_for_update=True)  # two lesions at once get two numbers
     last = db.session.scalar(db.select(db.func.max(Lesion.number)).where(Lesion.patient_id == patient.id))

@@ -1,0 +1,199 @@
+"""The whole database in one sealed file, taken while the portal runs, for SQLite and PostgreSQL alike.
+
+Rows go through the models' own column types, so a backup of one kind of database restores into the other.
+"""
+
+import base64
+import gzip
+import io
+import json
+import os
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, func, insert, inspect, select, text
+
+from portal.database import SQLITE_WRITE, UtcDateTime, utc_now
+from portal.extensions import db
+from portal.sealed_file import DamagedFile, SealedReader, SealedWriter
+from portal.services import audit
+
+ROWS_AT_ONCE = 20  # with their photos they fit into memory
+MIN_PASSPHRASE_LENGTH = 12
+
+
+class CannotRestore(Exception):
+    """The message says why nothing was changed."""
+
+
+def write_backup(path, passphrase):
+    """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns rows by table."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            sealed = SealedWriter(file, passphrase)
+            with gzip.GzipFile(fileobj=sealed, mode="wb", compresslevel=1) as packed:  # photos are packed already
+                counts = _write_rows(packed)
+            sealed.finish()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return counts
+
+
+def restore_backup(path, passphrase):
+    """Fill the empty, migrated database from ``path``, in one transaction. Returns rows by table.
+
+    Raises CannotRestore when the file is damaged or of another schema, or the database holds rows.
+    """
+    try:
+        with open(path, "rb") as file, db.engine.connect() as connection:
+            sealed = io.BufferedReader(SealedReader(file, passphrase))
+            with gzip.GzipFile(fileobj=sealed) as packed, connection.execution_options(**SQLITE_WRITE).begin():
+                counts = _read_rows(packed, connection)
+                sealed.read()  # to the end, so that a file cut after the last row is noticed
+    except (DamagedFile, EOFError, gzip.BadGzipFile, json.JSONDecodeError) as error:
+        raise CannotRestore("The backup is damaged, or the passphrase is another one.") from error
+    if audit.find_first_break() is not None:
+        raise CannotRestore("The rows are restored, but the audit trail in this backup is broken.")
+    return counts
+
+
+def _write_rows(file):
+    """One JSON value a line: a head, then each table's name and rows, then the count of each table's rows."""
+    counts = {}
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection.begin():
+            _write_line(file, {"revision": _revision(connection), "made_at": utc_now().isoformat()})
+            for table in db.metadata.sorted_tables:
+                _write_line(file, {"table": table.name})
+                counts[table.name] = 0
+                rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
+                    select(table).order_by(*table.primary_key)
+                )
+                for row in rows:
+                    _write_line(file, [_to_json(value) for value in row])
+                    counts[table.name] += 1
+            _write_line(file, {"counts": counts})
+    return counts
+
+
+def _read_rows(file, connection):
+    head = json.loads(file.readline())
+    if head["revision"] != _revision(connection):
+        raise CannotRestore(f"The backup is of schema {head['revision']}; run `flask --app portal db upgrade` to it.")
+    for table in db.metadata.sorted_tables:
+        if connection.scalar(select(func.count()).select_from(table)):
+            raise CannotRestore("The database holds rows already. Restore into an empty one.")
+    _defer_foreign_keys(connection)
+    counts, table, batch = {}, None, []
+    for line in file:
+        value = json.loads(line)
+        if isinstance(value, list):
+            batch.append(_from_json(table, value))
+            counts[table.name] += 1
+        if batch and (len(batch) == ROWS_AT_ONCE or isinstance(value, dict)):
+            connection.execute(insert(table), batch)
+            batch = []
+        if isinstance(value, dict) and "table" in value:
+            table = db.metadata.tables[value["table"]]
+            counts[table.name] = 0
+        elif isinstance(value, dict) and value["counts"] != counts:
+            raise DamagedFile
+    _advance_sequences(connection)
+    return counts
+
+
+def _defer_foreign_keys(connection):
+    # A case and its prediction point at each other.
+    on_sqlite = connection.dialect.name == "sqlite"
+    connection.execute(text("PRAGMA defer_foreign_keys = ON" if on_sqlite else "SET CONSTRAINTS ALL DEFERRED"))
+
+
+def _advance_sequences(connection):
+    if connection.dialect.name != "postgresql":
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    for table in db.metadata.sorted_tables:
+        key = next(iter(table.primary_key))
+        if table.autoincrement_column is key:
+            last = select(func.max(key)).scalar_subquery()
+            sequence = func.pg_get_serial_sequence(quote(table.name), key.name)
+            connection.execute(select(func.setval(sequence, func.coalesce(last, 1), last.is_not(None))))
+
+
+def _revision(connection):
+    has_one = inspect(connection).has_table("alembic_version")
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) if has_one else None
+
+
+def _write_line(file, value):
+    file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+
+def _to_json(value):
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def _from_json(table, values):
+    return {column.name: _read_value(column.type, value) for column, value in zip(table.columns, values, strict=True)}
+
+
+def _read_value(kind, value):
+    if value is None or isinstance(kind, JSON):
+        return value
+    if isinstance(kind, LargeBinary):
+        return base64.b64decode(value)
+    if isinstance(kind, UtcDateTime | DateTime):
+        return datetime.fromisoformat(value)
+    return uuid.UUID(value) if isinstance(kind, Uuid) else value
+
+
+passphrase_option = click.option(
+    "--passphrase",
+    envvar="BACKUP_PASSPHRASE",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=False,
+    help="Opens the file; by default BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.",
+)
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(dir_okay=False))
+@passphrase_option
+@with_appcontext
+def backup_command(file, passphrase):
+    """Write the whole database, sealed with a passphrase, to FILE. The portal may go on running."""
+    if len(passphrase) < MIN_PASSPHRASE_LENGTH:
+        raise click.ClickException(f"The passphrase needs at least {MIN_PASSPHRASE_LENGTH} characters.")
+    try:
+        counts = write_backup(file, passphrase)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
+    click.echo(f"{sum(counts.values())} rows written to {file}, {os.path.getsize(file)} bytes.")
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@passphrase_option
+@with_appcontext
+def restore_command(file, passphrase):
+    """Fill an empty, migrated database from a backup FILE: everything in it, or nothing."""
+    try:
+        counts = restore_backup(file, passphrase)
+    except CannotRestore as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{sum(counts.values())} rows restored from {file}; the audit trail holds.")

@@ -1,0 +1,116 @@
+"""A backup holds every row as it was, opens with its passphrase alone, and is restored whole or not at all."""
+
+import pytest
+from sqlalchemy import select
+
+from config import TestingConfig
+from portal import create_app
+from portal.backup import CannotRestore, restore_backup, write_backup
+from portal.extensions import db
+from portal.models import Case
+from portal.services import audit
+from tests import factories
+
+pytestmark = pytest.mark.databases
+
+PASSPHRASE = "a long enough passphrase"
+
+
+@pytest.fixture
+def filled(app):
+    old = factories.make_case("retake")
+    factories.make_case("queued", replaces=old, lesion=old.lesion)
+    factories.make_case("reviewed")
+    factories.make_first_read(factories.make_case("classified"))
+    audit.record(action="test.happened", details={"ü": 1})
+    db.session.commit()
+    return app
+
+
+@pytest.fixture
+def backup(filled, data_dir):
+    path = data_dir / "backup"
+    write_backup(path, PASSPHRASE)
+    return path
+
+
+@pytest.fixture
+def other(request, filled, tmp_path, data_dir):
+    """An empty migrated database of the other kind, as the current app."""
+    kind = "postgresql" if db.engine.dialect.name == "sqlite" else "sqlite"
+    databases = request.getfixturevalue(f"{kind}_databases")
+    name = f"other_{data_dir.name.replace('-', '_').lower()}"
+    app = create_app(TestingConfig({"DATA_DIR": str(tmp_path), "DATABASE_URL": databases.create(name, tmp_path)}))
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    databases.drop(name)
+
+
+def all_rows():
+    with db.engine.connect() as connection:
+        return {
+            table.name: connection.execute(select(table).order_by(*table.primary_key)).all()
+            for table in db.metadata.sorted_tables
+        }
+
+
+def test_it_restores_into_the_other_kind_of_database_row_for_row(backup, filled, request):
+    before = all_rows()
+    assert len(before["case"]) == 4 and len(before["image"]) == 4
+    request.getfixturevalue("other")
+    restore_backup(backup, PASSPHRASE)
+    assert all_rows() == before
+    # The next row gets a number of its own.
+    assert factories.make_review(factories.make_case("classified")).id > max(row.id for row in before["review"])
+
+
+def test_it_is_taken_as_of_one_moment_and_closed_to_others(backup):
+    assert backup.stat().st_mode & 0o777 == 0o600
+    data = backup.read_bytes()
+    assert b"Ada Example" not in data and b"JFIF" not in data
+    assert not backup.with_name("backup.part").exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "no chunk", "append", "empty", "another file"])
+def test_a_damaged_backup_is_refused_and_changes_nothing(backup, request, damage):
+    data = backup.read_bytes()
+    backup.write_bytes(
+        {
+            "flip": data[:200] + bytes([data[200] ^ 1]) + data[201:],
+            "cut": data[:-1],
+            "no chunk": data[:32],
+            "append": data + b"\0",
+            "empty": b"",
+            "another file": b"x" * 5000,
+        }[damage]
+    )
+    request.getfixturevalue("other")
+    with pytest.raises(CannotRestore):
+        restore_backup(backup, PASSPHRASE)
+    assert not any(all_rows().values())
+
+
+def test_another_passphrase_opens_nothing(backup, request):
+    request.getfixturevalue("other")
+    with pytest.raises(CannotRestore, match="passphrase"):
+        restore_backup(backup, "another passphrase")
+    assert not any(all_rows().values())
+
+
+def test_a_filled_database_is_left_alone(backup):
+    with pytest.raises(CannotRestore, match="empty"):
+        restore_backup(backup, PASSPHRASE)
+    assert db.session.scalar(select(db.func.count()).select_from(Case)) == 4
+
+
+def test_commands(backup, runner, data_dir, monkeypatch):
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    result = runner.invoke(args=["backup", str(data_dir / "again")])
+    assert result.exit_code == 0 and "rows written" in result.output
+    result = runner.invoke(args=["restore", str(backup)])
+    assert result.exit_code == 1 and "holds rows already" in result.output
+    monkeypatch.setenv("BACKUP_PASSPHRASE", "short")
+    assert runner.invoke(args=["backup", str(data_dir / "short")]).exit_code == 1
+    assert not (data_dir / "short").exists()
