@@ -1,0 +1,108 @@
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.queries.patients import PAGE_SIZE, find_patients, lesion_rows, pick_pair, suggest_patients
+from tests import factories
+
+pytestmark = pytest.mark.databases
+
+
+@pytest.fixture
+def clinic(app):
+    return factories.make_clinic()
+
+
+@pytest.fixture
+def user(clinic):
+    return factories.make_user(clinic=clinic)
+
+
+def references(rows):
+    return [row.patient.reference for row in rows]
+
+
+@pytest.mark.parametrize("text", ["b-2", "ruiz", "ANA"])
+def test_found_by_a_part_of_reference_or_name_in_any_case(user, clinic, text):
+    factories.make_patient(clinic=clinic, reference="A-1", name="Tomas Quille")
+    factories.make_patient(clinic=clinic, reference="B-2", name="Ana Ruiz")
+    rows, _ = find_patients(user, text)
+    assert references(rows) == ["B-2"]
+
+
+def test_other_clinics_are_not_found(user, clinic):
+    factories.make_patient(reference="A-1")
+    factories.make_patient(clinic=clinic, reference="A-1")
+    rows, _ = find_patients(user, "A-1")
+    assert [row.patient.clinic_id for row in rows] == [clinic.id]
+    assert [patient.clinic_id for patient, _ in suggest_patients(user, "A-1")] == [clinic.id]
+
+
+def test_a_row_counts_spots_and_knows_the_last_photo(user, clinic):
+    patient = factories.make_patient(clinic=clinic)
+    lesion = factories.make_lesion(patient=patient)
+    factories.make_lesion(patient=patient)
+    factories.make_case(lesion=lesion, submitted_at=utc_now() - timedelta(days=3))
+    latest = factories.make_case(lesion=lesion)
+    [row], _ = find_patients(user, "")
+    assert (row.lesion_count, row.last_case_at) == (2, latest.submitted_at)
+
+
+def test_a_patient_without_spots_is_listed(user, clinic):
+    factories.make_patient(clinic=clinic)
+    [row], _ = find_patients(user, "")
+    assert (row.lesion_count, row.last_case_at) == (0, None)
+
+
+def test_pages_follow_each_other(user, clinic):
+    for number in range(PAGE_SIZE + 2):
+        factories.make_patient(clinic=clinic, reference=f"P-{number:03}")
+    first, after = find_patients(user, "")
+    second, end = find_patients(user, "", after=after)
+    assert references(first) + references(second) == [f"P-{number:03}" for number in range(PAGE_SIZE + 2)]
+    assert end is None
+
+
+def test_suggestions_carry_the_spots_and_when_they_were_last_seen(user, clinic):
+    patient = factories.make_patient(clinic=clinic)
+    seen, unseen = factories.make_lesion(patient=patient), factories.make_lesion(patient=patient)
+    case = factories.make_case(lesion=seen)
+    [(found, lesions)] = suggest_patients(user, patient.reference)
+    assert found == patient
+    assert lesions == [(seen, case.submitted_at), (unseen, None)]
+
+
+def test_history_runs_from_the_earliest_visit(user, clinic):
+    patient = factories.make_patient(clinic=clinic)
+    first, second = factories.make_lesion(patient=patient), factories.make_lesion(patient=patient)
+    late = factories.make_case("reviewed", lesion=first)
+    early = factories.make_case("reviewed", lesion=first, submitted_at=utc_now() - timedelta(days=90))
+    rows = lesion_rows(patient, user)
+    assert [row.lesion for row in rows] == [first, second]
+    assert [visit.case for visit in rows[0].visits] == [early, late]
+    assert rows[0].visits[0].prediction.predicted_class == "nv"
+    assert rows[0].visits[0].review.disposition == "no_action"
+
+
+def test_history_keeps_the_model_silent_before_the_first_read(app):
+    clinic = factories.make_clinic(first_read_required=True)
+    clinician = factories.make_user("clinician", clinic=clinic)
+    patient = factories.make_patient(clinic=clinic)
+    factories.make_case("classified", tier="urgent", lesion=factories.make_lesion(patient=patient))
+    [visit] = lesion_rows(patient, clinician)[0].visits
+    assert (visit.prediction, visit.tier) == (None, None)
+    [visit] = lesion_rows(patient, factories.make_user(clinic=clinic))[0].visits
+    assert visit.tier == "urgent"
+
+
+def test_a_pair_is_two_photos_of_this_patient_the_earlier_first(user, clinic):
+    patient = factories.make_patient(clinic=clinic)
+    lesion = factories.make_lesion(patient=patient)
+    late = factories.make_case(lesion=lesion)
+    early = factories.make_case(lesion=lesion, submitted_at=utc_now() - timedelta(days=9))
+    foreign = factories.make_case()
+    rows = lesion_rows(patient, user)
+    assert [visit.case for visit in pick_pair(rows, [late.id, early.id])] == [early, late]
+    assert pick_pair(rows, [late.id]) is None
+    assert pick_pair(rows, [late.id, foreign.id]) is None
