@@ -1,0 +1,55 @@
+"""A broker that is killed, emptied, frozen or away: uploads answer at once, and the same worker reads all."""
+
+import signal
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+MOST_SECONDS = 3
+
+
+def submit_quickly(clinic, number):
+    """Submit, and return the slowest upload's seconds."""
+    slowest = 0
+    for _upload in range(number):
+        started = time.monotonic()
+        clinic.submit()
+        slowest = max(slowest, time.monotonic() - started)
+    return slowest
+
+
+@pytest.mark.parametrize(("kills", "away_seconds"), [(2, 5), pytest.param(5, 120, marks=pytest.mark.long)])
+def test_redis_is_killed_and_its_file_deleted(clinic, worker, redis_server, kills, away_seconds):
+    pid, slowest = worker.pid, 0
+    for _kill in range(kills):
+        slowest = max(slowest, submit_quickly(clinic, 3))
+        redis_server.kill()
+        slowest = max(slowest, submit_quickly(clinic, 3))
+        for left in redis_server.directory.glob("appendonly*"):
+            left.unlink() if left.is_file() else [part.unlink() for part in left.iterdir()]
+        redis_server.start()
+    redis_server.kill()
+    slowest = max(slowest, submit_quickly(clinic, 3))
+    time.sleep(away_seconds)
+    redis_server.start()
+    clinic.wait(120)
+    print(f"Redis killed {kills + 1} times, away {away_seconds} s: slowest upload {slowest:.2f} s")
+    assert slowest < MOST_SECONDS
+    assert worker.is_running and worker.pid == pid
+    clinic.expect_all_classified_once()
+
+
+@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.long)])
+def test_redis_is_frozen(clinic, worker, redis_server, seconds):
+    clinic.submit()
+    redis_server.signal(signal.SIGSTOP)
+    started = time.monotonic()
+    slowest = submit_quickly(clinic, 5)
+    time.sleep(max(0, seconds - (time.monotonic() - started)))
+    redis_server.signal(signal.SIGCONT)
+    clinic.wait(120)
+    print(f"Redis frozen for {seconds} s: slowest upload {slowest:.2f} s")
+    assert slowest < MOST_SECONDS
+    clinic.expect_all_classified_once()
