@@ -67,11 +67,12 @@ def _risk_sentence(prediction, voice):
 
 
 def _paragraphs(tier, prediction, is_in_doubt, voice):
+    if is_in_doubt:
+        yield str(texts.TIER_TEXTS[voice]["cannot_assess"])
     if prediction is not None:
         yield str(texts.CLASS_TEXTS[voice][prediction.predicted_class])
-    if is_in_doubt and tier != "cannot_assess":
-        yield str(texts.TIER_TEXTS[voice]["cannot_assess"])
-    yield str(texts.TIER_TEXTS[voice][tier])
+    if not is_in_doubt or tier != "cannot_assess":
+        yield str(texts.TIER_TEXTS[voice][tier])
 
 
 def _moved(prediction):

@@ -31,7 +31,7 @@ TIER_TEXTS = {
             "If your own look says more than the computer does, trust your look."
         ),
         "cannot_assess": _(
-            "Do not lean on the answer below. Judge the spot as if no computer had seen it. "
+            "Do not lean on the computer's answer here. Judge the spot as if no computer had seen it. "
             "Ask for a new photo if this one is too poor to judge."
         ),
         "routine": _(

@@ -95,7 +95,7 @@ def test_where_the_model_is_in_doubt_the_patient_is_told_no_class_and_no_number(
         assert "melanoma" not in " ".join(to_patient.paragraphs)
         assert not (to_patient.moved or to_patient.could_also_be or to_patient.look_alikes)
         to_clinician = describe(case, make_prediction())
-        assert "Do not lean on the answer" in " ".join(to_clinician.paragraphs)
+        assert "Do not lean on the computer's answer" in " ".join(to_clinician.paragraphs)
 
 
 def test_without_a_prediction_nothing_is_said_of_the_class():
