@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal.extensions import db
 
@@ -42,11 +42,17 @@ class Conflict(DomainError):
 
 
 def init_app(app):
+    app.register_error_handler(SecurityError, show_untrusted_host)
     app.register_error_handler(HTTPException, show_http_error)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DomainError, show_domain_error)
     app.register_error_handler(OperationalError, show_database_error)
     app.register_error_handler(Exception, show_unexpected_error)
+
+
+def show_untrusted_host(_error):
+    """No page: the links of one would lead to the host that the request made up."""
+    return "Bad request\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def show_http_error(error):

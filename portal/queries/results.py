@@ -11,7 +11,7 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import STATUSES, TIERS, Case, Clinic, Lesion, Patient, Prediction, Review, User
 
-PREVIEW_ROWS = 25
+PREVIEW_ROWS = 10
 
 submitter = aliased(User, name="submitter")
 reviewer = aliased(User, name="reviewer")

@@ -102,6 +102,8 @@ def two_factor():
 def remove_two_factor():
     if _must_have_two_factor():
         abort(403)
+    if not current_user.has_two_factor:
+        return redirect(url_for(".two_factor"))
     form = ConfirmPasswordForm()
     if not form.validate_on_submit():
         return _removal_page(form)
