@@ -16,7 +16,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import AnyOf, Length, NumberRange, Optional, StopValidation, ValidationError
+from wtforms.validators import AnyOf, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import HiddenInput
 
 from ml.labels import SEXES, SITES
@@ -46,6 +46,7 @@ class NewCaseForm(FlaskForm):
     """Fields carry the names of ``services.cases.submit_case`` and of its errors.
 
     ``patient`` and ``lesion`` are the known rows that were chosen, or None: then their fields must be filled in.
+    ``replaces`` is the case whose photo was asked for again; its answers are offered once more.
     """
 
     submission_key = HiddenField(validators=[Length(min=16, max=64)])
@@ -69,7 +70,12 @@ class NewCaseForm(FlaskForm):
         coerce=lambda value: value or "",
     )
 
-    body_site = SelectField(_("Place on the body"), choices=[("", _("Choose …")), *((s, SITE_NAMES[s]) for s in SITES)])
+    # Absent where a known lesion is photographed again, hence checked below.
+    body_site = SelectField(
+        _("Place on the body"),
+        choices=[("", _("Choose …")), *((site, SITE_NAMES[site]) for site in SITES)],
+        validate_choice=False,
+    )
     body_view = HiddenField(filters=[_nothing_to_none], validators=[Optional(), AnyOf(("front", "back"))])
     map_x = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
     map_y = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
@@ -88,8 +94,9 @@ class NewCaseForm(FlaskForm):
     overview = FileField(_("Photo from further away"))
     consent = BooleanField(_("The patient agrees: the photo is kept, and a computer and a clinician look at it."))
 
-    def __init__(self, *, patient=None, lesion=None):
-        super().__init__()
+    def __init__(self, *, patient=None, lesion=None, replaces=None):
+        answers = ("checklist", "is_worried", "comment")
+        super().__init__(data={name: getattr(replaces, name) for name in answers} if replaces else None)
         self.patient = patient
         self.lesion = lesion
         self.reference.flags.required = patient is None
@@ -108,8 +115,8 @@ class NewCaseForm(FlaskForm):
             raise ValidationError(message)
 
     def validate_body_site(self, field):
-        if self.lesion is None and not field.data:
-            raise StopValidation(_("Tap the place on the picture, or choose it from the list."))
+        if self.lesion is None and field.data not in SITES:
+            raise ValidationError(_("Tap the place on the picture, or choose it from the list."))
 
     def validate_dermoscopic(self, field):
         if not field.data:

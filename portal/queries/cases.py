@@ -54,11 +54,6 @@ def list_cases(user, *, group=None, of_clinic=False, after=None):
     return rows, rows[-1][0].id if len(found) > PAGE_SIZE else None
 
 
-def find_replacement(case):
-    """The case that answers this one's request for a new photo, or None."""
-    return db.session.scalar(db.select(Case).where(Case.replaces_id == case.id))
-
-
 def _scope(user, of_clinic):
     visible = in_clinics_of(user, Case.clinic_id)
     return visible if of_clinic else and_(visible, Case.submitted_by_id == user.id)

@@ -37,7 +37,7 @@ def index():
 @require_role("health_worker")
 def new():
     patient, lesion, replaces = _chosen_rows()
-    form = NewCaseForm(patient=patient, lesion=lesion)
+    form = NewCaseForm(patient=patient, lesion=lesion, replaces=replaces)
     if form.validate_on_submit():
         try:
             return _sent(submit_case(submitter=current_user, replaces=replaces, **form.case_values()))

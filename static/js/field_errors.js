@@ -26,6 +26,7 @@ export function showError(name, message) {
 function showAboveForm(message) {
   const notice = document.getElementById("form-error");
   notice.hidden = !message;
-  notice.querySelector("span").textContent = message ?? "";
+  notice.querySelector("span span").textContent = message ?? "";
+  document.getElementById("load-again").hidden = true;
   return notice;
 }

@@ -20,6 +20,8 @@ const find = (id) => document.getElementById(id);
 const value = (name) => form.elements[name]?.value ?? "";
 const text = (prefix, name) => texts[prefix + name[0].toUpperCase() + name.slice(1)];
 const siteName = (site) => [...form.elements.body_site.options].find((option) => option.value === site)?.text ?? site;
+// What was typed for a new patient counts only while those fields are shown.
+const newReference = () => (find("new-patient")?.hidden === false ? value("reference").trim() : "");
 const knownLesion = () => form.querySelector("[name=lesion]:checked, [name=lesion][type=hidden]");
 
 document.documentElement.classList.add("has-script");
@@ -27,7 +29,7 @@ document.documentElement.classList.add("has-script");
 // --- what must be there, in the order of the steps: the field that is asked for when it is not -------
 
 const NEEDS = {
-  who: { field: "reference", words: "needsReference", isThere: () => Boolean(value("patient") || value("reference").trim()) },
+  who: { field: "reference", words: "needsReference", isThere: () => Boolean(value("patient") || newReference()) },
   where: { field: "body_site", words: "needsSite", isThere: () => Boolean(knownLesion()?.value || value("body_site")) },
   photo: { field: "dermoscopic", words: "needsPhoto", isThere: () => Boolean(photos[0].blob) },
   consent: { field: "consent", words: "needsConsent", isThere: () => form.elements.consent.checked },
@@ -41,7 +43,7 @@ const steps = new Steps([who, where, changed, photo], {
     "step-photo": () => NEEDS.photo.isThere() && NEEDS.consent.isThere(),
   },
   summary: {
-    "step-who": () => document.querySelector("[data-chosen-reference]").textContent || value("reference"),
+    "step-who": () => document.querySelector("[data-chosen-reference]").textContent || newReference(),
     "step-where": summariseWhere,
     "step-changed": summariseChanged,
     "step-photo": () => (NEEDS.photo.isThere() ? texts.photoReady : ""),
@@ -88,9 +90,10 @@ function pointAt(name, message) {
 }
 
 function ask(name) {
-  const need = NEEDS[name];
-  if (name === "who" && picker) picker.register(true);
-  pointAt(need.field, texts[need.words]);
+  const { field, words } = NEEDS[name];
+  if (name !== "who" || !find("new-patient")?.hidden) return pointAt(field, texts[words]);
+  steps.open(who);
+  picker.ask(texts[words]);
 }
 
 // --- the parts --------------------------------------------------------------------------------------
@@ -195,6 +198,8 @@ form.addEventListener("submit", async (event) => {
   showBusy(false);
   const errors = answer.errors ?? { "": [text("failed", answer.problem)] };
   for (const [name, messages] of Object.entries(errors).reverse()) pointAt(name, messages.join(" "));
+  find("load-again").hidden = answer.problem !== "login";
+  if (errors.reference) picker?.ask(errors.reference.join(" "), value("reference"));
 });
 
 // A page that comes back from the browser's memory holds the key of a form that was sent.

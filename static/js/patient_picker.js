@@ -34,6 +34,7 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
 
   async function search() {
     const number = ++asked;
+    status.classList.remove("field-error");
     const text = query.value.trim();
     if (!text) {
       results.replaceChildren();
@@ -110,7 +111,17 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     find("patient-search").hidden = isNew;
   }
 
-  return { choose, register };
+  // Back to the search with a word on why; `known` is the reference that somebody has already.
+  async function ask(message, known = query.value) {
+    register(false);
+    query.value = known;
+    query.focus();
+    await search();
+    status.textContent = message;
+    status.classList.add("field-error");
+  }
+
+  return { choose, register, ask };
 }
 
 function factsOf(person) {

@@ -17,9 +17,9 @@ export function send(url, body, progressed) {
 
 function answerOf(request) {
   const isJson = (request.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
-  if (request.status === 401 || new URL(request.responseURL).pathname === "/login") return { problem: "login" };
+  if (isJson && (request.status === 201 || request.status === 400)) return JSON.parse(request.responseText);
   if (request.status === 413) return { problem: "large" };
-  return isJson && (request.status === 201 || request.status === 400)
-    ? JSON.parse(request.responseText)
-    : { problem: "other" };
+  // A login that has ended takes the form's token with it: the answer is then a plain 400.
+  const isLoggedOut = [400, 401].includes(request.status) || new URL(request.responseURL).pathname === "/login";
+  return { problem: isLoggedOut ? "login" : "other" };
 }

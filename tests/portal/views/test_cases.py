@@ -1,0 +1,184 @@
+import io
+import re
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.extensions import db
+from portal.models import Case, LoginSession, Patient
+from tests import factories
+from tests.photos import lesion_photo
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def nurse(as_user):
+    return as_user("health_worker")
+
+
+@pytest.fixture
+def patient(nurse):
+    return factories.make_patient(clinic=nurse.user.clinic)
+
+
+def new_case(**fields):
+    """Fields of the form for a new patient, with a photo."""
+    filled = {"submission_key": "k" * 32, "reference": "P-77", "body_site": "face", "consent": "y"} | fields
+    photo = filled.pop("dermoscopic", lesion_photo())
+    if photo is not None:
+        filled["dermoscopic"] = (io.BytesIO(photo), "Ada Example.jpg")
+    return {name: value for name, value in filled.items() if value is not None}
+
+
+def all_cases():
+    return db.session.scalars(db.select(Case)).all()
+
+
+class TestNew:
+    def test_sending_makes_a_case_and_goes_to_it(self, nurse):
+        answer = nurse.post("/cases/new", data=new_case(checklist=["change_in_size", "oozing"], is_worried="y"))
+        (case,) = all_cases()
+        assert (answer.status_code, answer.location) == (303, f"/cases/{case.id}")
+        assert (case.patient.reference, case.lesion.body_site) == ("P-77", "face")
+        assert (case.checklist, case.checklist_score, case.is_worried) == (["change_in_size", "oozing"], 3, True)
+        assert case.submitted_by_id == nurse.user.id
+
+    def test_the_same_form_twice_is_one_case(self, nurse):
+        first, second = (nurse.post("/cases/new", data=new_case()) for _ in range(2))
+        assert first.location == second.location
+        assert len(all_cases()) == 1
+
+    def test_script_gets_the_address_or_the_errors(self, nurse):
+        made = nurse.post("/cases/new", data=new_case(), headers=JSON)
+        assert (made.status_code, made.json["location"]) == (201, f"/cases/{all_cases()[0].id}")
+        refused = nurse.post("/cases/new", data=new_case(submission_key="x" * 32, body_site=""), headers=JSON)
+        assert (refused.status_code, list(refused.json["errors"])) == (400, ["body_site"])
+
+    def test_an_unusable_photo_is_an_error_of_its_field_and_keeps_what_was_typed(self, nurse):
+        page = nurse.post("/cases/new", data=new_case(dermoscopic=b"not a photo", comment="Since spring"))
+        assert page.status_code == 400
+        assert 'id="dermoscopic-error"' in page.text
+        assert "Since spring" in page.text and 'value="P-77"' in page.text and 'value="' + "k" * 32 in page.text
+        assert not all_cases()
+
+    def test_a_reference_that_is_taken_is_an_error_of_its_field(self, nurse, patient):
+        answer = nurse.post("/cases/new", data=new_case(reference=patient.reference), headers=JSON)
+        assert answer.status_code == 400
+        assert list(answer.json["errors"]) == ["reference"]
+
+    def test_a_known_patient_and_lesion(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        chosen = new_case(patient=patient.id, lesion=lesion.id, reference="", body_site="")
+        assert nurse.post("/cases/new", data=chosen).status_code == 303
+        assert all_cases()[0].lesion_id == lesion.id
+        assert len(db.session.scalars(db.select(Patient)).all()) == 1
+
+    def test_the_address_chooses_patient_and_lesion(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        page = nurse.get(f"/cases/new?lesion={lesion.id}").text
+        assert f'id="patient" value="{patient.id}"' in page
+        assert f'value="{lesion.id}" checked' in page
+
+    @pytest.mark.parametrize("name", ["patient", "lesion", "replaces"])
+    def test_another_clinics_row_does_not_exist(self, nurse, name):
+        case = factories.make_case()
+        row = {"patient": case.patient, "lesion": case.lesion, "replaces": case}[name]
+        assert nurse.get(f"/cases/new?{name}={row.id}").status_code == 404
+        assert nurse.post("/cases/new", data=new_case(**{name: row.id})).status_code == 404
+
+    def test_a_lesion_of_another_patient_is_refused(self, nurse, patient):
+        other = factories.make_lesion(patient=factories.make_patient(clinic=nurse.user.clinic))
+        answer = nurse.post("/cases/new", data=new_case(patient=patient.id, lesion=other.id))
+        assert answer.status_code == 404
+
+    def test_a_new_photo_answers_the_request_for_one(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        asked = factories.make_case(
+            "retake", lesion=lesion, submitted_by=nurse.user, checklist=["oozing"], comment="Bleeds", is_worried=True
+        )
+        page = nurse.get(f"/cases/new?replaces={asked.id}").text
+        assert "The photo is blurred" in page and "Bleeds" in page
+        assert re.search(r'value="oozing" checked', page)
+        assert (
+            nurse.post("/cases/new", data=new_case(replaces=asked.id, reference=None, body_site=None)).status_code
+            == 303
+        )
+        answer = db.session.scalar(db.select(Case).where(Case.replaces_id == asked.id))
+        assert answer.lesion_id == lesion.id
+
+    def test_only_health_workers_send(self, as_user):
+        for role in ("clinician", "admin"):
+            assert as_user(role).get("/cases/new").status_code == 403
+
+
+class TestIndex:
+    def test_a_case_is_listed_with_what_comes_next(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        case = factories.make_case("retake", lesion=lesion, submitted_by=nurse.user)
+        page = nurse.get("/cases?group=needs_you").text
+        assert f"/cases/{case.id}" in page
+        assert "Hold still" in page or "hold still" in page
+
+    def test_empty_says_what_to_do(self, nurse):
+        assert "No cases yet" in nurse.get("/cases").text
+
+    def test_a_group_that_does_not_exist_shows_all(self, nurse, patient):
+        case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+        assert str(case.id) in nurse.get("/cases?group=nonsense").text
+
+
+class TestShow:
+    @pytest.fixture
+    def make_own(self, nurse, patient):
+        def make(status, **values):
+            return factories.make_case(status, lesion=factories.make_lesion(patient=patient), **values)
+
+        return make
+
+    @pytest.mark.parametrize("status", ["queued", "running"])
+    def test_before_the_result_the_page_watches(self, nurse, make_own, status):
+        case = make_own(status)
+        page = nurse.get(f"/cases/{case.id}").text
+        assert f'data-status="{status}"' in page and f"/cases/{case.id}/status" in page
+
+    def test_a_failed_case_says_why_and_can_be_tried_again(self, nurse, make_own):
+        case = make_own("failed", failure_reason="took_too_long")
+        page = nurse.get(f"/cases/{case.id}").text
+        assert "It took too long" in page and f"/cases/{case.id}/retry" in page
+        assert nurse.post(f"/cases/{case.id}/retry").location == f"/cases/{case.id}"
+        assert db.session.get(Case, case.id).status == "queued"
+
+    def test_a_case_that_did_not_fail_is_not_tried_again(self, nurse, make_own):
+        case = make_own("classified")
+        assert nurse.post(f"/cases/{case.id}/retry").status_code == 409
+
+    @pytest.mark.parametrize("status", ["classified", "reviewed", "retake"])
+    def test_with_a_result_the_result_is_shown(self, nurse, make_own, status):
+        page = nurse.get(f"/cases/{make_own(status).id}")
+        assert page.status_code == 200
+        assert "data-status=" not in page.text
+
+    def test_another_clinics_case_does_not_exist(self, nurse):
+        case = factories.make_case()
+        for path in ("", "/status"):
+            assert nurse.get(f"/cases/{case.id}{path}").status_code == 404
+        assert nurse.post(f"/cases/{case.id}/retry").status_code == 404
+
+    def test_status_is_short_and_does_not_keep_the_login_alive(self, nurse, make_own):
+        case = make_own("running", tier="soon")
+        login = db.session.scalar(db.select(LoginSession))
+        login.last_active_at = quiet_since = utc_now() - timedelta(minutes=10)
+        db.session.commit()
+        assert nurse.get(f"/cases/{case.id}/status").json == {"status": "running", "tier": "soon"}
+        assert db.session.scalar(db.select(LoginSession)).last_active_at == quiet_since
+        nurse.get("/cases")
+        assert db.session.scalar(db.select(LoginSession)).last_active_at > quiet_since
+
+    def test_status_keeps_the_models_view_from_a_first_reader(self, as_user):
+        clinic = factories.make_clinic(first_read_required=True)
+        lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic))
+        case = factories.make_case("classified", tier="urgent", lesion=lesion)
+        answer = as_user("clinician", clinic=clinic).get(f"/cases/{case.id}/status")
+        assert answer.json == {"status": "classified", "tier": None}
