@@ -55,9 +55,9 @@ def local_time(at):
 
 def percent(share):
     """0.624 as "62%", as the language writes it; never 0 or 100 for what is only close to it."""
-    if 0 < share < 0.01:
+    if 0 < share < 0.005:
         return "< " + format_percent(0.01)
-    if 0.99 < share < 1:
+    if 0.995 <= share < 1:
         return "> " + format_percent(0.99)
     return format_percent(round(share, 2))
 

@@ -3,14 +3,13 @@
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import IntegerField, RadioField, SelectField, TextAreaField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
 
-from ml.labels import CLASSES
 from portal import explanations
-from portal.models import DISPOSITIONS
+from portal.models import DIAGNOSES, DISPOSITIONS
 
-DIAGNOSES = (*CLASSES, "other", "unclear")
 MONITOR_WEEKS_MAX = 104
 
 # A reason without words of its own would leave the health worker guessing.
@@ -18,7 +17,7 @@ RETAKE_REASONS = tuple(code for code in explanations.RETAKES if code != "other")
 
 
 def _diagnoses():
-    return [(code, explanations.diagnosis_name(code)) for code in DIAGNOSES]
+    return [SelectChoice(code, explanations.diagnosis_name(code)) for code in DIAGNOSES]
 
 
 def _needed_to_monitor(form, field):
@@ -41,12 +40,12 @@ class ReviewForm(FlaskForm):
     )
     agrees = RadioField(
         _("Do you agree with the computer?"),
-        choices=[("yes", _("Yes")), ("no", _("No"))],
+        choices=[SelectChoice("yes", _("Yes")), SelectChoice("no", _("No"))],
         validators=[InputRequired(_("Say whether you agree with the computer."))],
     )
     disposition = RadioField(
         _("What happens next"),
-        choices=lambda: [(code, explanations.DISPOSITION_NAMES[code]) for code in DISPOSITIONS],
+        choices=lambda: [SelectChoice(code, explanations.DISPOSITION_NAMES[code]) for code in DISPOSITIONS],
         validators=[InputRequired(_("Choose what happens next."))],
     )
     monitor_weeks = IntegerField(
@@ -84,5 +83,6 @@ class ReviewForm(FlaskForm):
 
 class RetakeForm(FlaskForm):
     reason = SelectField(
-        _("What is wrong with it?"), choices=lambda: [(code, explanations.RETAKES[code]) for code in RETAKE_REASONS]
+        _("What is wrong with it?"),
+        choices=lambda: [SelectChoice(code, explanations.RETAKES[code]) for code in RETAKE_REASONS],
     )

@@ -1,0 +1,100 @@
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.extensions import db
+from portal.models import AuditEvent
+from tests import factories
+
+
+@pytest.fixture
+def clinic(app):
+    return factories.make_clinic(name="Hillside")
+
+
+@pytest.fixture
+def clinician(clinic, as_user):
+    return as_user(factories.make_user("clinician", clinic=clinic))
+
+
+def make_case(clinic, status="classified", *, reference="P-1", **values):
+    lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference=reference))
+    return factories.make_case(status, lesion=lesion, **values)
+
+
+def test_a_row_says_who_where_why_and_who_has_it(clinic, clinician):
+    case = make_case(
+        clinic,
+        tier="soon",
+        reference="HS-7",
+        submitted_at=utc_now() - timedelta(hours=2, minutes=1),
+        tier_reasons=[{"code": "worried", "tier": "soon", "params": {}}],
+        taken_by=factories.make_user("clinician", name="Dr Lin Chen"),
+        taken_until=utc_now() + timedelta(minutes=10),
+    )
+    page = clinician.get("/queue").text
+    for words in ("1 case waits", "HS-7", "Back", "Soon", "The health worker is worried", "2 h", "Hillside", "Dr Lin"):
+        assert words in page
+    assert f'src="/images/{case.dermoscopic_image.id}/thumbnail"' in page
+    assert 'loading="lazy"' in page
+
+
+def test_a_case_being_read_is_marked(clinic, clinician):
+    make_case(clinic, "running")
+    assert "Being read" in clinician.get("/queue").text
+
+
+def test_an_empty_queue_tells_of_the_last_review(clinic, clinician):
+    assert "No case has been reviewed yet" in clinician.get("/queue").text
+    review = factories.make_review(make_case(clinic), created_at=utc_now() - timedelta(minutes=12))
+    assert review.created_at
+    page = clinician.get("/queue").text
+    assert "Nothing waits" in page
+    assert "The last case was reviewed 12 min ago" in page
+
+
+def test_filters_without_a_match_say_so(clinic, clinician):
+    make_case(clinic)
+    page = clinician.get("/queue?site=face&q=zzz").text
+    assert "No case fits these filters" in page
+    assert "Face · zzz" in page
+
+
+def test_odd_filters_count_as_none(clinic, clinician):
+    case = make_case(clinic)
+    response = clinician.get("/queue?tier=nope&status=x&site=y&clinic=z&after=w")
+    assert response.status_code == 200
+    assert str(case.id) in response.text
+
+
+def test_looking_at_the_queue_is_on_record(clinic, clinician):
+    case = make_case(clinic)
+    clinician.get("/queue")
+    event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "queue.view")).one()
+    assert (event.actor_id, event.details) == (clinician.user.id, {"cases": [str(case.id)]})
+
+
+def test_next_keeps_to_the_filters_last_seen(clinic, clinician):
+    make_case(clinic, tier="urgent", reference="A")
+    soon = make_case(clinic, tier="soon", reference="B")
+    clinician.get("/queue?tier=soon")
+    response = clinician.get("/queue/next")
+    assert response.headers["Location"] == f"/cases/{soon.id}"
+    response = clinician.get(f"/queue/next?after={soon.id}")
+    assert response.headers["Location"] == "/queue?tier=soon"
+    assert "No other case is free" in clinician.get(response.headers["Location"]).text
+
+
+def test_going_on_takes_nothing(clinic, clinician):
+    case = make_case(clinic)
+    clinician.get("/queue/next", follow_redirects=True)
+    db.session.refresh(case)
+    assert case.taken_by_id is None
+
+
+@pytest.mark.parametrize("role", ["health_worker", "admin"])
+def test_the_queue_is_for_clinicians(as_user, role):
+    client = as_user(role)
+    assert client.get("/queue").status_code == 403
+    assert client.get("/queue/next").status_code == 403

@@ -1,0 +1,246 @@
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.extensions import db
+from portal.models import FirstRead, Review
+from tests import factories
+
+MELANOMA = {"predicted_class": "mel", "confidence": 0.82}
+REASONS = [
+    {"code": "model_melanoma", "tier": "urgent", "params": {"probability": 0.82}},
+    {"code": "worried", "tier": "soon", "params": {}},
+]
+DECISION = {
+    "expected_review_count": "0",
+    "diagnosis": "mel",
+    "agrees": "yes",
+    "disposition": "monitor",
+    "monitor_weeks": "6",
+    "note": "Irregular network.",
+    "then": "show",
+}
+
+
+@pytest.fixture
+def clinic(app):
+    return factories.make_clinic(name="Hillside")
+
+
+@pytest.fixture
+def make_case(clinic):
+    def make(status="classified", clinic=clinic, **values):
+        lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="HS-7"))
+        reasons = {"tier": "urgent", "tier_reasons": REASONS}
+        return factories.make_case(status, lesion=lesion, **{"prediction": MELANOMA, **reasons, **values})
+
+    return make
+
+
+@pytest.fixture
+def case(make_case):
+    return make_case()
+
+
+@pytest.fixture
+def clinician(clinic, as_user):
+    return as_user(factories.make_user("clinician", clinic=clinic, name="Dr Amara Okafor"))
+
+
+@pytest.fixture
+def colleague(clinic):
+    return factories.make_user("clinician", clinic=clinic, name="Dr Lin Chen")
+
+
+def reviews_of(case):
+    return db.session.scalars(db.select(Review).where(Review.case_id == case.id).order_by(Review.number)).all()
+
+
+class TestTheCasePage:
+    def test_shows_the_whole_result(self, case, clinician):
+        page = clinician.get(f"/cases/{case.id}").text
+        for words in ("HS-7", "Urgent", "about 82 in 100 for melanoma", "82%", "about 3 in 100", "What moved this"):
+            assert words in page
+        assert f"/cases/{case.id}/activation-map.png" in page
+        assert "test-1" in page
+        assert "not validated" not in page
+
+    def test_marks_an_evaluation_model(self, make_case, clinician):
+        case = make_case(prediction={**MELANOMA, "is_validated": False})
+        assert "Evaluation model, not validated" in clinician.get(f"/cases/{case.id}").text
+
+    def test_a_health_worker_sees_it_without_the_form(self, case, clinic, as_user):
+        nurse = as_user(factories.make_user(clinic=clinic))
+        page = nurse.get(f"/cases/{case.id}").text
+        assert "about 82 in 100 for melanoma" in page
+        assert "Your diagnosis" not in page
+        assert "A doctor should see this spot very soon" in page
+
+    def test_a_failed_case_can_be_decided_without_the_model(self, make_case, clinician):
+        case = make_case("failed", prediction=False, tier_reasons=[])
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "Judge it as if no computer had seen it" in page
+        assert "Do you agree" not in page
+        values = {name: value for name, value in DECISION.items() if name != "agrees"}
+        assert clinician.post(f"/cases/{case.id}/reviews", data=values).status_code == 302
+        assert reviews_of(case)[0].agrees is None
+
+    def test_shows_earlier_visits_and_the_new_photo_of_a_retake(self, make_case, clinician):
+        old = make_case("retake", prediction=False, submitted_at=utc_now() - timedelta(days=1))
+        new = factories.make_case("classified", lesion=old.lesion, replaces=old)
+        page = clinician.get(f"/cases/{new.id}").text
+        assert f"/images/{old.dermoscopic_image.id}/thumbnail" in page
+        page = clinician.get(f"/cases/{old.id}").text
+        assert "A new photo is asked for" in page
+        assert f"/cases/{new.id}" in page
+
+    def test_another_clinic_is_not_there(self, make_case, clinician):
+        case = make_case(clinic=factories.make_clinic())
+        assert clinician.get(f"/cases/{case.id}").status_code == 404
+        assert clinician.post(f"/cases/{case.id}/reviews", data=DECISION).status_code == 404
+
+
+class TestDeciding:
+    def test_records_what_was_said(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+        assert response.headers["Location"] == f"/cases/{case.id}"
+        [review] = reviews_of(case)
+        said = (review.diagnosis, review.agrees, review.disposition, review.monitor_weeks, review.note)
+        assert said == ("mel", True, "monitor", 6, "Irregular network.")
+        assert review.prediction_id == case.prediction_id
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "Look again later, in 6 weeks" in page
+        assert "Irregular network." in page
+
+    def test_goes_on_to_the_next_case(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "then": "next"})
+        assert response.headers["Location"] == f"/queue/next?after={case.id}"
+
+    def test_weeks_belong_to_monitoring_alone(self, case, clinician):
+        clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "disposition": "biopsy"})
+        assert reviews_of(case)[0].monitor_weeks is None
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"diagnosis": ""}, "Choose a diagnosis"),
+            ({"diagnosis": "acne"}, "Not a valid choice"),
+            ({"agrees": ""}, "Say whether you agree"),
+            ({"disposition": ""}, "Choose what happens next"),
+            ({"monitor_weeks": ""}, "Say in how many weeks"),
+            ({"monitor_weeks": "105"}, "from 1 to 104"),
+            ({"monitor_weeks": "soon"}, "Not a valid integer"),
+            ({"note": "x" * 4001}, "up to 4000 characters"),
+        ],
+    )
+    def test_what_is_missing_is_said_and_nothing_typed_is_lost(self, case, clinician, wrong, words):
+        data = {**DECISION, "note": "A long thought.", **wrong}
+        response = clinician.post(f"/cases/{case.id}/reviews", data=data)
+        assert response.status_code == 400
+        assert words in response.text
+        assert data["note"] in response.text
+        assert not reviews_of(case)
+
+    @pytest.mark.parametrize("count", ["", "none"])
+    def test_a_form_without_its_count_is_refused(self, case, clinician, count):
+        response = clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "expected_review_count": count})
+        assert response.status_code == 400
+        assert not reviews_of(case)
+
+    def test_two_at_once_collide_loudly(self, case, clinician, colleague):
+        factories.make_review(case, colleague, diagnosis="nv", disposition="no_action", note="Looks calm to me.")
+        response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+        assert response.status_code == 409
+        for words in ("Somebody reviewed this case", "Dr Lin Chen", "No action needed", "Looks calm to me."):
+            assert words in response.text
+        assert "Irregular network." in response.text
+        assert 'name="expected_review_count" type="hidden" value="1"' in response.text
+        assert len(reviews_of(case)) == 1
+
+    def test_after_a_collision_a_second_decision_can_be_added(self, case, clinician, colleague):
+        factories.make_review(case, colleague)
+        clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+        clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "expected_review_count": "1"})
+        assert [review.reviewer_id for review in reviews_of(case)] == [colleague.id, clinician.user.id]
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "Dr Lin Chen" in page and "Dr Amara Okafor" in page
+
+    def test_is_for_clinicians(self, case, clinic, as_user):
+        nurse = as_user(factories.make_user(clinic=clinic))
+        for act in ("reviews", "first-read", "take", "release", "retake"):
+            assert nurse.post(f"/cases/{case.id}/{act}", data=DECISION).status_code == 403
+        assert not reviews_of(case)
+
+
+class TestTaking:
+    def test_looking_takes_nothing(self, case, clinician):
+        clinician.get(f"/cases/{case.id}")
+        assert "Nobody has this case" in clinician.get(f"/cases/{case.id}").text
+        db.session.refresh(case)
+        assert case.taken_by_id is None
+
+    def test_others_see_who_has_it_and_may_look(self, case, clinician, colleague, as_user):
+        assert clinician.post(f"/cases/{case.id}/take", data={"then": "stay"}).status_code == 204
+        other = as_user(colleague)
+        page = other.get(f"/cases/{case.id}").text
+        assert "Dr Amara Okafor has this case" in page
+        response = other.post(f"/cases/{case.id}/take")
+        assert response.status_code == 409
+        assert "Dr Amara Okafor" in response.text
+
+    def test_giving_back_frees_it(self, case, clinician):
+        clinician.post(f"/cases/{case.id}/take")
+        assert clinician.post(f"/cases/{case.id}/release").headers["Location"] == "/queue"
+        db.session.refresh(case)
+        assert case.taken_by_id is None
+
+    def test_it_is_free_again_after_half_an_hour(self, make_case, clinician, colleague):
+        case = make_case(taken_by=colleague, taken_until=utc_now() - timedelta(seconds=1))
+        assert "Nobody has this case" in clinician.get(f"/cases/{case.id}").text
+
+    def test_asking_for_a_new_photo(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/retake", data={"reason": "blurred"})
+        assert response.status_code == 302
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "The photo is blurred" in page
+        assert clinician.post(f"/cases/{case.id}/retake", data={"reason": "ugly"}).status_code == 400
+
+
+class TestFirstRead:
+    @pytest.fixture
+    def clinic(self, app):
+        return factories.make_clinic(first_read_required=True)
+
+    def test_until_then_nothing_of_the_model_is_in_the_page(self, case, clinician):
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "Your view first" in page
+        assert "The health worker is worried" in page
+        for trace in ("82", "in 100", "activation-map", "tier-urgent", "Urgent", "test-1", "leaflet", "data-predicted"):
+            assert trace not in page, trace
+        assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 404
+
+    def test_then_both_are_shown_and_kept(self, case, clinician):
+        clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "nv"})
+        read = db.session.scalars(db.select(FirstRead)).one()
+        assert (read.reader_id, read.diagnosis) == (clinician.user.id, "nv")
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "about 82 in 100 for melanoma" in page
+        assert "Before the computer spoke" in page
+        assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 200
+
+    def test_no_decision_before_it(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+        assert response.status_code == 400
+        assert "in 100" not in response.text
+        assert not reviews_of(case)
+
+    def test_an_empty_impression_is_asked_for_again(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/first-read", data={})
+        assert response.status_code == 400
+        assert "Choose what you see" in response.text
+        assert "in 100" not in response.text
+
+    def test_a_reviewed_case_can_be_read_by_all(self, case, clinician, colleague):
+        factories.make_review(case, colleague)
+        assert "about 82 in 100" in clinician.get(f"/cases/{case.id}").text
