@@ -1,6 +1,8 @@
 """Engine rules for SQLite and PostgreSQL, and the column types both share."""
 
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import DateTime, MetaData, event
 from sqlalchemy.engine import make_url
@@ -8,6 +10,9 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 LOCK_TIMEOUT_SECONDS = 30
+WRITE_AHEAD_LOG_BYTES = 32 * 1024 * 1024
+CHECKPOINT_TIMEOUT_SECONDS = 0.5
+CHECKPOINT_PAUSE_SECONDS = 5
 _BEGIN_OPTION = "sqlite_begin"
 # Execution option: a transaction that takes SQLite's write lock as it begins.
 SQLITE_WRITE = {_BEGIN_OPTION: "BEGIN IMMEDIATE"}
@@ -80,6 +85,26 @@ def install_sqlite_rules(engine):
     @event.listens_for(engine, "begin")
     def begin(connection):
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN"))
+
+    _keep_log_short(engine)
+
+
+def _keep_log_short(engine):
+    # While others write without a pause, SQLite's own checkpoints never find the log unused, and it grows on.
+    log = Path(f"{engine.url.database}-wal")
+    again_at = 0
+
+    @event.listens_for(engine, "checkin")
+    def checkin(connection, _record):
+        nonlocal again_at
+        if connection is None or time.monotonic() < again_at or not log.exists():
+            return
+        if log.stat().st_size > WRITE_AHEAD_LOG_BYTES:
+            again_at = time.monotonic() + CHECKPOINT_PAUSE_SECONDS  # a long reader may be in the way: do not insist
+            connection.execute(f"PRAGMA busy_timeout = {int(CHECKPOINT_TIMEOUT_SECONDS * 1000)}")
+            is_busy, *_pages = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")
+            again_at *= is_busy
 
 
 def begin_write(session):

@@ -69,15 +69,14 @@ def classify(case_id):
 
     try:
         prediction = classifier.predict(claim.photo, age=claim.age_years, sex=claim.sex, site=claim.body_site)
+        finish_case(claim, prediction, thresholds=classifier.thresholds, is_validated=classifier.is_validated)
     except UnreadableImage:
         fail_case(claim, "photo_unreadable", is_final=True)
     except SoftTimeLimitExceeded:
         fail_case(claim, "took_too_long")
     except Exception:
-        log.exception("case %s: the model failed", case_id)
+        log.exception("case %s was not read", case_id)
         fail_case(claim, "model_error")
-    else:
-        finish_case(claim, prediction, thresholds=classifier.thresholds, is_validated=classifier.is_validated)
 
 
 def load_classifier():

@@ -19,9 +19,15 @@ PHOTOS = [lesion_photo(seed, width=450, height=340) for seed in range(4)]
 @pytest.fixture
 def environment(request, environment):
     """Short leases and sweeps, so that the short runs need not wait half a minute for each."""
+    environment |= {"PORTAL_ENV": "testing"}  # forms are sent without their page: no token
     if request.node.get_closest_marker("long"):
         return environment
     return environment | {"LEASE_SECONDS": "9", "SWEEP_SECONDS": "2"}
+
+
+@pytest.fixture
+def nurse(app):
+    return factories.make_user()
 
 
 @pytest.fixture

@@ -3,47 +3,22 @@
 import io
 from datetime import timedelta
 
-import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from ml.classifier import Factor
-from ml.classifier import Prediction as Answer
-from ml.labels import CLASSES
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Case, Prediction
 from portal.services import cases, classification
 from tests import factories
+from tests.answers import THRESHOLDS, made_up_answer
 from tests.processes import RedisServer
 
 pytestmark = pytest.mark.databases
 
-THRESHOLDS = {"malignancy": {"sensitivity_95": 0.2}, "melanoma": {"sensitivity_95": 0.1, "specificity_95": 0.4}}
-
-
-def answer(melanoma=0.02, **values):
-    probabilities = {name: (1 - melanoma) / 6 for name in CLASSES} | {"mel": melanoma}
-    defaults = {
-        "model_version": "made-up-1",
-        "probabilities": probabilities,
-        "image_probabilities": probabilities,
-        "predicted_class": "nv",
-        "confidence": 0.9,
-        "malignancy_risk": melanoma + 0.01,
-        "melanoma_probability": melanoma,
-        "prediction_set": ("nv",),
-        "out_of_distribution": False,
-        "out_of_distribution_score": 0.1,
-        "factors": (Factor("image", None, 0.2, melanoma + 0.01),),
-        "activation_map": np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8),
-        "latency_ms": 40.0,
-    }
-    return Answer(**{**defaults, **values})
-
 
 def finish(claim, prediction=None):
-    return classification.finish_case(claim, prediction or answer(), thresholds=THRESHOLDS, is_validated=False)
+    return classification.finish_case(claim, prediction or made_up_answer(), thresholds=THRESHOLDS, is_validated=False)
 
 
 def let_lease_expire(case):
@@ -75,7 +50,7 @@ def test_what_does_not_wait_is_not_claimed(app, status):
 
 def test_a_result_is_stored_whole(app):
     case = factories.make_case()
-    assert finish(classification.claim_case(case.id), answer(melanoma=0.4)) is True
+    assert finish(classification.claim_case(case.id), made_up_answer(melanoma=0.4)) is True
     row = case.prediction
     assert (case.status, case.tier, case.tier_rank, case.lease_expires_at, case.ring_at) == (
         "classified",
@@ -99,7 +74,7 @@ def test_the_model_never_lowers_the_tier(app):
     asked = factories.new_case_values(checklist=["change_in_size", "irregular_shape", "oozing"])
     case = cases.submit_case(submitter=nurse, **asked)
     before = case.tier
-    finish(classification.claim_case(case.id), answer(melanoma=0.0001))
+    finish(classification.claim_case(case.id), made_up_answer(melanoma=0.0001))
     assert case.tier == before == "urgent"
 
 
@@ -138,7 +113,7 @@ def test_the_same_model_version_is_stored_once(app):
     case.change_status("queued")
     db.session.commit()
     assert finish(classification.claim_case(case.id)) is True
-    finish_other = answer(model_version="made-up-2")
+    finish_other = made_up_answer(model_version="made-up-2")
     case.change_status("queued")
     db.session.commit()
     finish(classification.claim_case(case.id), finish_other)

@@ -1,0 +1,48 @@
+"""A browser reduced to what uploads need: cookies, forms, no redirects followed."""
+
+import http.client
+import urllib.parse
+import uuid
+from http.cookies import SimpleCookie
+
+from tests import factories
+
+
+class Visitor:
+    """Somebody logged in at ``url``. Requests raise OSError or http.client.HTTPException where the server is gone."""
+
+    def __init__(self, url, user):
+        self._address = urllib.parse.urlsplit(url).netloc
+        self._cookies = SimpleCookie()
+        status, _headers = self.post("/login", {"email": user.email, "password": factories.PASSWORD})
+        assert status == 302, f"login answered {status}"
+
+    def upload(self, photo, **values):
+        """Send a new patient's case; the status and, when it was stored, its id."""
+        fields = {"submission_key": uuid.uuid4().hex, "reference": uuid.uuid4().hex[:12], "body_site": "back"}
+        status, headers = self.post("/cases/new", fields | {"consent": "y"} | values, {"dermoscopic": photo})
+        place = headers.get("Location", "")
+        return status, uuid.UUID(place.rsplit("/", 1)[-1]) if status == 303 else None
+
+    def post(self, path, fields, files=None):
+        boundary = uuid.uuid4().hex
+        parts = [_part(boundary, name, value.encode()) for name, value in fields.items()]
+        parts += [_part(boundary, name, data, f'; filename="{name}.jpg"') for name, data in (files or {}).items()]
+        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        connection = http.client.HTTPConnection(self._address, timeout=60)
+        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Cookie": cookies}
+        try:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            response.read()
+        finally:
+            connection.close()
+        for header in response.headers.get_all("Set-Cookie") or ():
+            self._cookies.load(header)
+        return response.status, response.headers
+
+
+def _part(boundary, name, data, more=""):
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n'
+    return head.encode() + (b"Content-Type: image/jpeg\r\n" if more else b"") + b"\r\n" + data + b"\r\n"
