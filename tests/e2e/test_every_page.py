@@ -9,6 +9,7 @@ import pytest
 from portal.models import STATUSES
 from tests import factories
 
+WIDTHS = (1280, 360)
 ROLES = (None, "health_worker", "clinician", "admin")
 FEWEST_PAGES = {None: 1, "health_worker": 8, "clinician": 9, "admin": 10}
 AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
@@ -48,24 +49,27 @@ def paths(database, case_ids):
     return sorted(found | {"/there-is-no-such-page"})
 
 
-@pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("role", ROLES)
-def test_pages_are_accessible_and_fit(open_as, paths, role, width):
-    page = open_as(role, width=width)
-    seen, problems = 0, {}
+def test_pages_are_accessible_and_fit(open_as, paths, role):
+    page = open_as(role)
+    seen, problems = set(), {}
     for path in paths:
         page.complaints.clear()
         response = page.goto(path)
-        if not response.headers.get("content-type", "").startswith("text/html"):
+        # A redirect leads to a page that has its own turn; one error page of a kind stands for all.
+        place = page.url if response.status == 200 else response.status
+        if place in seen or not response.headers.get("content-type", "").startswith("text/html"):
             continue
-        seen += response.status == 200
-        found = _accessibility_findings(page) + _overflow(page, width)
+        seen.add(place)
         # The browser itself logs every answer of 400 and above as an error.
-        found += [text for text in page.complaints if "the server responded with a status of" not in text]
+        found = [text for text in page.complaints if "the server responded with a status of" not in text]
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            found += _accessibility_findings(page) + _overflow(page, width)
         if found:
             problems[path] = found
     assert not problems
-    assert seen >= FEWEST_PAGES[role], "pages were refused, so nothing was looked at"
+    assert len(seen) >= FEWEST_PAGES[role], "pages were refused, so nothing was looked at"
 
 
 def _accessibility_findings(page):
