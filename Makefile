@@ -45,9 +45,7 @@ screenshots: .venv-dev/installed
 	@$(DEV) docs/screenshots.py
 
 translations: .venv-dev/installed
-	@$(DEV) -m babel.messages.frontend extract -F babel.cfg -k _ -k lazy_gettext -o translations/messages.pot .
-	@$(DEV) -m babel.messages.frontend update -N -i translations/messages.pot -d translations
-	@$(DEV) -m babel.messages.frontend compile -d translations
+	@$(DEV) -m ops.translations
 
 # --- environments: made again only when their requirements change -----------------------------------------------
 

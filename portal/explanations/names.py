@@ -1,6 +1,7 @@
 """What people call the codes that the database holds."""
 
 from flask_babel import lazy_gettext as _
+from flask_babel import lazy_pgettext
 
 VOICES = ("clinician", "patient")
 
@@ -31,7 +32,7 @@ OTHER_DIAGNOSES = {"other": _("Something else"), "unclear": _("Unclear")}
 SITE_NAMES = {
     "abdomen": _("Belly"),
     "acral": _("Palm or sole"),
-    "back": _("Back"),
+    "back": lazy_pgettext("part of the body", "Back"),
     "chest": _("Chest"),
     "ear": _("Ear"),
     "face": _("Face"),
