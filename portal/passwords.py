@@ -12,6 +12,7 @@ from portal.errors import DomainError
 MIN_LENGTH = 12
 MAX_LENGTH = 128
 MIN_DIFFERENT_CHARACTERS = 5
+MIN_BESIDES_OWN_WORDS = 8  # characters that must be left when the person's name or email is taken out
 
 
 def hash_password(password):
@@ -63,5 +64,5 @@ def check_password(password, *, email, name):
         raise DomainError(_("Use more different characters."), field="password")
     own_words = [email, email.partition("@")[0], *name.lower().split()]
     for word in own_words:
-        if len(word) >= 4 and lowered.replace(word, "", 1) != lowered and len(lowered) - len(word) < MIN_LENGTH // 2:
+        if len(word) >= 4 and word in lowered and len(lowered) - len(word) < MIN_BESIDES_OWN_WORDS:
             raise DomainError(_("Do not use your name or email as the password."), field="password")

@@ -33,7 +33,7 @@ class LoginForm(FlaskForm):
 
 
 class CodeForm(FlaskForm):
-    code = StringField(_("Code"), validators=[_required(_("Enter the code.")), Length(max=20)], render_kw=_ONE_TIME)
+    code = StringField(_("Code"), validators=[_required(_("Enter the code.")), Length(max=40)], render_kw=_ONE_TIME)
 
 
 class NewPasswordForm(FlaskForm):

@@ -1,0 +1,234 @@
+"""Accounts, logins and the second step, through their services."""
+
+from datetime import timedelta
+
+import pyotp
+import pytest
+
+from portal.database import utc_now
+from portal.errors import Conflict, DomainError
+from portal.extensions import db
+from portal.models import AccountToken, AuditEvent, LoginAttempt, LoginSession
+from portal.services import accounts, attempts, logins, two_factor
+from tests import factories
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.databases
+NEW_PASSWORD = "four quiet herons fly"
+HERE = {"address": "192.0.2.1", "user_agent": "Test"}
+
+
+def actions():
+    return db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)).all()
+
+
+def enable_two_factor(user):
+    """(TOTP, recovery codes), with the code of the step before the present one used up."""
+    totp = pyotp.TOTP(two_factor.begin_two_factor(user=user))
+    return totp, two_factor.confirm_two_factor(user=user, code=totp.at(utc_now(), counter_offset=-1))
+
+
+def log_in(user, password=PASSWORD):
+    return logins.log_in(email=user.email, password=password, **HERE)
+
+
+def test_email_is_one_name_however_it_is_written(app):
+    clinic = factories.make_clinic()
+    user = accounts.create_user(email=" Ann@Clinic.Example ", name=" Ann ", role="clinician", clinics=[clinic])
+    assert (user.email, user.name) == ("ann@clinic.example", "Ann")
+    with pytest.raises(DomainError) as refused:
+        accounts.create_user(email="ANN@clinic.example", name="B", role="clinician", clinics=[clinic])
+    assert refused.value.field == "email"
+
+
+@pytest.mark.parametrize(
+    ("role", "clinics"), [("health_worker", 0), ("health_worker", 2), ("clinician", 0), ("admin", 1), ("chief", 0)]
+)
+def test_a_role_needs_its_number_of_clinics(app, role, clinics):
+    places = [factories.make_clinic() for _number in range(clinics)]
+    with pytest.raises(DomainError):
+        accounts.create_user(email="a@x.example", name="A", role=role, clinics=places)
+    assert actions() == []
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("short one", "at least 12"),
+        ("x" * 129, "at most 128"),
+        ("aaaaaaaaaaaabb", "different"),
+        ("ann.lee@clinic", "name or email"),
+        ("annabella2026", "name or email"),
+    ],
+)
+def test_a_password_that_is_easy_to_guess(app, password, words):
+    details = {"email": "ann.lee@clinic.example", "name": "Annabella Lee", "role": "admin", "clinics": []}
+    with pytest.raises(DomainError, match=words) as refused:
+        accounts.create_user(**details, password=password)
+    assert refused.value.field == "password"
+
+
+def test_a_failed_login_names_nobody(app):
+    user = factories.make_user("clinician")
+    closed = factories.make_user("clinician", is_active=False)
+    without = factories.make_user("clinician", password_hash=None)
+    messages = set()
+    for email, password in [(user.email, "wrong"), ("x@y", "wrong"), (closed.email, PASSWORD), (without.email, "")]:
+        with pytest.raises(DomainError) as refused:
+            logins.log_in(email=email, password=password, **HERE)
+        messages.add(refused.value.message)
+    assert len(messages) == 1
+    assert actions() == ["login.failed"] * 4
+    details = db.session.scalars(db.select(AuditEvent.details)).all()
+    assert not any(email in str(details) for email in (user.email, "x@y"))
+
+
+def test_a_login_clears_its_own_try(app):
+    user = factories.make_user("clinician")
+    for _time in range(25):
+        log_in(user)
+    assert db.session.scalar(db.select(db.func.count()).where(LoginAttempt.succeeded.is_(False))) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        (None, "not an address", True),
+    ],
+)
+def test_what_counts_as_one_address(first, second, is_one):
+    assert (attempts.network_of(first) == attempts.network_of(second)) is is_one
+    assert len(attempts.network_of(second)) <= 45
+
+
+def test_a_password_change_ends_every_session_and_link(app):
+    user = factories.make_user("clinician")
+    log_in(user), log_in(user)
+    accounts.issue_reset_link(user=user)
+    accounts.change_password(user=user, current_password=PASSWORD, password=NEW_PASSWORD, address=HERE["address"])
+    assert db.session.scalar(db.select(db.func.count()).where(LoginSession.ended_at.is_(None))) == 0
+    assert db.session.scalar(db.select(db.func.count()).where(AccountToken.used_at.is_(None))) == 0
+    with pytest.raises(DomainError):
+        log_in(user)
+    assert log_in(user, NEW_PASSWORD).user_id == user.id
+    assert "password.change" in actions()
+
+
+def test_guessing_the_password_inside_the_account_counts_too(app):
+    user = factories.make_user("clinician")
+    values = {"user": user, "password": NEW_PASSWORD, "address": HERE["address"]}
+    for _time in range(20):
+        with pytest.raises(DomainError, match="not your password"):
+            accounts.change_password(current_password="wrong", **values)
+    with pytest.raises(attempts.TooManyTries):
+        accounts.change_password(current_password=PASSWORD, **values)
+
+
+def test_a_reset_link_works_once_and_for_a_day(app):
+    user = factories.make_user("clinician")
+    first, second = accounts.issue_reset_link(user=user), accounts.issue_reset_link(user=user)
+    assert accounts.find_reset_user(first) is None, "the newer link ends the older one"
+    with pytest.raises(DomainError, match="at least"):
+        accounts.use_reset_link(token=second, password="short")
+    accounts.use_reset_link(token=second, password=NEW_PASSWORD)
+    with pytest.raises(DomainError, match="used or is too old"):
+        accounts.use_reset_link(token=second, password=NEW_PASSWORD)
+    third = accounts.issue_reset_link(user=user)
+    db.session.scalar(db.select(AccountToken).order_by(AccountToken.id.desc())).expires_at = utc_now() - timedelta(1)
+    db.session.commit()
+    assert accounts.find_reset_user(third) is None
+    assert third not in str(db.session.scalars(db.select(AccountToken.token_hash)).all())
+
+
+def test_the_last_administrator_stays(app):
+    admin, other = factories.make_user("admin"), factories.make_user("admin")
+    with pytest.raises(DomainError, match="your own account"):
+        accounts.deactivate_user(user=admin, actor=admin)
+    accounts.deactivate_user(user=other, actor=admin)
+    with pytest.raises(Conflict, match="last administrator"):
+        accounts.deactivate_user(user=admin, actor=other)
+    with pytest.raises(Conflict, match="last administrator"):
+        accounts.update_user(user=admin, name="A", role="clinician", clinics=[factories.make_clinic()])
+    assert admin.is_active and admin.role == "admin"
+
+
+def test_every_change_of_an_account_is_audited_with_what_changed(app):
+    first, second = factories.make_clinic(), factories.make_clinic()
+    user = factories.make_user("health_worker", clinic=first)
+    accounts.update_user(user=user, name="New", role="clinician", clinics=[first, second])
+    event = db.session.scalar(db.select(AuditEvent))
+    assert event.details["before"] == {"role": "health_worker", "clinics": [first.id]}
+    assert event.details["after"] == {"role": "clinician", "clinics": [first.id, second.id]}
+    assert event.target_id == str(user.id)
+
+
+def test_the_second_step_stands_between_password_and_portal(app):
+    user = factories.make_user("clinician")
+    totp, _codes = enable_two_factor(user)
+    pending = log_in(user)
+    assert not pending.two_factor_passed
+    token = pending.token
+    with pytest.raises(DomainError) as refused:
+        logins.pass_second_step(login_session=pending, code="000000", address="192.0.2.1")
+    assert refused.value.field == "code"
+    logins.pass_second_step(login_session=pending, code=totp.at(utc_now()), address="192.0.2.1")
+    assert pending.two_factor_passed and pending.token != token
+
+
+def test_no_code_works_twice(app):
+    user = factories.make_user("clinician")
+    totp, codes = enable_two_factor(user)
+    code = totp.at(utc_now())
+    logins.pass_second_step(login_session=log_in(user), code=code, address="192.0.2.1")
+    for used in (code, totp.at(utc_now(), counter_offset=-1)):
+        with pytest.raises(DomainError):
+            logins.pass_second_step(login_session=log_in(user), code=used, address="192.0.2.1")
+    assert len(set(codes)) == two_factor.RECOVERY_CODE_COUNT
+    logins.pass_second_step(login_session=log_in(user), code=codes[0].lower(), address="192.0.2.1")
+    with pytest.raises(DomainError):
+        logins.pass_second_step(login_session=log_in(user), code=codes[0], address="192.0.2.1")
+    assert len(user.recovery_code_hashes) == two_factor.RECOVERY_CODE_COUNT - 1
+    assert codes[1] not in str(user.recovery_code_hashes)
+
+
+def test_codes_are_guessed_ten_times_at_most_from_all_addresses_together(app):
+    user = factories.make_user("clinician")
+    enable_two_factor(user)
+    for number in range(logins.CODE_FAILURES_PER_ACCOUNT):
+        with pytest.raises(DomainError, match="wrong or was used"):
+            logins.pass_second_step(login_session=log_in(user), code="000000", address=f"192.0.2.{number}")
+    with pytest.raises(attempts.TooManyTries):
+        logins.pass_second_step(login_session=log_in(user), code="000000", address="198.51.100.1")
+
+
+def test_two_factor_is_in_force_only_once_a_code_was_right(app):
+    user = factories.make_user("clinician")
+    secret = two_factor.begin_two_factor(user=user)
+    assert two_factor.begin_two_factor(user=user) == secret, "a reload keeps the picture"
+    with pytest.raises(DomainError):
+        two_factor.confirm_two_factor(user=user, code="000000")
+    assert not user.has_two_factor and log_in(user).two_factor_passed
+
+
+def test_two_factor_is_turned_off_by_the_password_or_by_an_administrator(app):
+    user = factories.make_user("clinician")
+    enable_two_factor(user)
+    with pytest.raises(DomainError, match="not your password"):
+        two_factor.remove_two_factor(user=user, password="wrong", address="192.0.2.1")
+    assert user.has_two_factor
+    two_factor.remove_two_factor(user=user, password=PASSWORD, address="192.0.2.1")
+    assert not user.has_two_factor and user.recovery_code_hashes == []
+    enable_two_factor(user)
+    two_factor.reset_two_factor(user=user)
+    assert not user.has_two_factor
+    assert [action for action in actions() if action.startswith("two")] == [
+        "two_factor.enable",
+        "two_factor.disable",
+        "two_factor.enable",
+        "two_factor.reset",
+    ]
