@@ -15,6 +15,7 @@ from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import ROLES, Case, Clinic, User
+from portal.patient_commands import check_command, patients
 from portal.services import accounts, audit, classification, clinics, two_factor
 from portal.services import cases as case_services
 
@@ -42,7 +43,8 @@ trail = AppGroup("audit", help="The audit trail: check it, note its newest entry
 
 
 def init_app(app):
-    for command in (users, cases, trail, create_demo_accounts, backup_command, restore_command):
+    own = (users, cases, trail, create_demo_accounts)
+    for command in (*own, patients, check_command, backup_command, restore_command):
         app.cli.add_command(command)
 
 

@@ -1,0 +1,80 @@
+"""Commands about patients' data: ``flask --app portal patient --help`` and ``flask --app portal check``."""
+
+import json
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from portal.errors import DomainError
+from portal.extensions import db
+from portal.models import Clinic, Patient
+from portal.queries.consistency import find_inconsistencies
+from portal.services import retention
+
+patients = AppGroup("patient", help="Patients' data: made anonymous or deleted, on request or by age.")
+
+clinic_option = click.option("--clinic", "clinic_name", required=True, help="Name of the patient's clinic.")
+reference_option = click.option("--reference", required=True, help="The clinic's own reference of the patient.")
+
+
+@patients.command("anonymise")
+@clinic_option
+@reference_option
+def anonymise(clinic_name, reference):
+    """Erase who the patient is; spots, close-up photos and decisions stay. Prints the certificate as JSON."""
+    _certified(retention.anonymise_patient, _find_patient(clinic_name, reference))
+
+
+@patients.command("delete")
+@clinic_option
+@reference_option
+@click.confirmation_option(prompt="Photos, predictions and reviews of this patient go for good. Delete?")
+def delete(clinic_name, reference):
+    """Delete the patient with everything that hangs on it. Prints the certificate as JSON.
+
+    Backups made before still hold the patient: let them go by their own date.
+    """
+    _certified(retention.delete_patient, _find_patient(clinic_name, reference))
+
+
+@patients.command("expire")
+@click.option("--delete", "really", is_flag=True, help="Delete them; without it they are only counted.")
+def expire(really):
+    """Patients whose last case is older than RETENTION_DAYS: count them, or delete them (from cron, say)."""
+    try:
+        expired = retention.list_expired_patients()
+    except DomainError as error:
+        raise click.ClickException(str(error.message)) from error
+    if not really:
+        click.echo(f"{len(expired)} patients are past the retention period. Add --delete to delete them.")
+        return
+    for patient_id in [patient.id for patient in expired]:
+        _certified(retention.delete_patient, db.session.get(Patient, patient_id))
+
+
+@click.command("check")
+@with_appcontext
+def check_command():
+    """Look for rows that lost their other half and photos that changed; status 1 when there are any."""
+    found = find_inconsistencies()
+    for sentence in found:
+        click.echo(sentence)
+    if found:
+        raise SystemExit(1)
+    click.echo("Every case has its photo, every spot its case, and every photo is what was stored.")
+
+
+def _find_patient(clinic_name, reference):
+    found = db.session.scalar(
+        db.select(Patient).join(Patient.clinic).where(Clinic.name == clinic_name, Patient.reference == reference)
+    )
+    if found is None:
+        raise click.ClickException(f"{clinic_name} has no patient {reference}.")
+    return found
+
+
+def _certified(act, patient):
+    try:
+        click.echo(json.dumps(act(patient=patient)))
+    except DomainError as error:
+        raise click.ClickException(str(error.message)) from error

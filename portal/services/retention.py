@@ -1,0 +1,101 @@
+"""How long patients' data stays: made anonymous or deleted, on request or by age, with a certificate each time."""
+
+from datetime import timedelta
+
+from flask import current_app
+
+from portal.database import begin_write, utc_now
+from portal.errors import DomainError
+from portal.extensions import db
+from portal.models import AuditEvent, Case, FirstRead, Image, Lesion, Patient, Prediction, Review
+from portal.services import audit
+
+# Greater ages are rare enough to tell who somebody is.
+GREATEST_AGE_TOLD = 90
+
+WITHOUT_OBJECTS = {"synchronize_session": False}
+
+
+def anonymise_patient(*, patient, actor=None):
+    """Erase who the patient is; spots, close-up photos, the model's views and the decisions stay.
+
+    Gone are name, reference, birth year, comments, notes and overview photos. Returns the certificate, a dict.
+    """
+    begin_write(db.session)
+    db.session.refresh(patient, with_for_update=True)
+    if patient.anonymised_at:
+        raise DomainError("This patient is anonymous already.")
+    certificate = _certify("patient.anonymise", patient, actor)
+    patient.name = ""
+    patient.reference = f"anonymous-{patient.id.hex[:12]}"
+    patient.birth_year = None
+    patient.anonymised_at = utc_now()
+    cases = db.select(Case.id).where(Case.lesion_id.in_(_lesions_of(patient.id)))
+    told = db.case((Case.age_years > GREATEST_AGE_TOLD, GREATEST_AGE_TOLD), else_=Case.age_years)
+    _execute(db.update(Case).where(Case.id.in_(cases)).values(comment="", age_years=told))
+    _execute(db.update(Review).where(Review.case_id.in_(cases)).values(note=""))
+    _execute(db.delete(Image).where(Image.case_id.in_(cases), Image.kind == "overview"))
+    db.session.commit()
+    return certificate
+
+
+def delete_patient(*, patient, actor=None):
+    """Delete a patient with everything that hangs on it. Returns the certificate, a dict."""
+    begin_write(db.session)
+    db.session.refresh(patient, with_for_update=True)
+    patient_id, lesions = patient.id, _lesions_of(patient.id)
+    certificate = _certify("patient.delete", patient, actor)
+    # Photos, predictions, impressions and reviews go with their case.
+    _execute(db.delete(Case).where(Case.lesion_id.in_(lesions)))
+    _execute(db.delete(Lesion).where(Lesion.patient_id == patient_id))
+    _execute(db.delete(Patient).where(Patient.id == patient_id))
+    db.session.commit()
+    return certificate
+
+
+def list_expired_patients():
+    """Patients whose last case (or, without one, registration) is older than RETENTION_DAYS."""
+    days = current_app.config["RETENTION_DAYS"]
+    if days is None:
+        raise DomainError("No retention period is set: name one in RETENTION_DAYS.")
+    oldest = utc_now() - timedelta(days=days)
+    recent = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id, Case.submitted_at >= oldest)
+    return db.session.scalars(db.select(Patient).where(Patient.created_at < oldest, ~recent.exists())).all()
+
+
+def _certify(action, patient, actor):
+    """Write to the audit trail what is done, and hand out a copy that the trail's own seal vouches for."""
+    rows = _count_rows(patient.id)
+    audit.record(action=action, target=patient, clinic_id=patient.clinic_id, actor=actor, details={"rows": rows})
+    event = db.session.scalar(db.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1))
+    return {
+        "action": action,
+        "patient_id": str(patient.id),
+        "clinic_id": patient.clinic_id,
+        "at": event.at.isoformat(),
+        "rows": rows,
+        "audit_event": event.id,
+        "audit_hash": event.hash,
+    }
+
+
+def _count_rows(patient_id):
+    lesions = _lesions_of(patient_id)
+    cases = db.select(Case.id).where(Case.lesion_id.in_(lesions))
+    parts = {
+        "lesion": Lesion.id.in_(lesions),
+        "case": Case.id.in_(cases),
+        **{kind.__tablename__: kind.case_id.in_(cases) for kind in (Image, Prediction, FirstRead, Review)},
+    }
+    return {
+        name: db.session.scalar(db.select(db.func.count()).select_from(db.metadata.tables[name]).where(condition))
+        for name, condition in parts.items()
+    }
+
+
+def _lesions_of(patient_id):
+    return db.select(Lesion.id).where(Lesion.patient_id == patient_id)
+
+
+def _execute(statement):
+    db.session.execute(statement, execution_options=WITHOUT_OBJECTS)

@@ -1,0 +1,92 @@
+"""What is deleted is gone, what is made anonymous names nobody, and the trail says how much it was."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.errors import DomainError
+from portal.extensions import db
+from portal.models import AuditEvent, Case, Image, Lesion, Patient, Prediction, Review
+from portal.queries.consistency import find_inconsistencies
+from portal.services import audit, retention
+from tests import factories
+
+pytestmark = pytest.mark.databases
+
+ALL = {"lesion": 1, "case": 2, "image": 3, "prediction": 1, "first_read": 1, "review": 1}
+
+
+@pytest.fixture
+def patient(app):
+    old = factories.make_case("retake", comment="Ada's aunt", age_years=97)
+    case = factories.make_case("classified", lesion=old.lesion, replaces=old)
+    factories.make_first_read(case)
+    factories.make_review(case, note="Ada is worried")
+    factories.make_image(case, kind="overview")
+    factories.make_case("reviewed")  # somebody else's
+    return old.patient
+
+
+def count(model):
+    return db.session.scalar(db.select(db.func.count()).select_from(model))
+
+
+def test_a_deleted_patient_is_gone_with_everything(patient):
+    patient_id = str(patient.id)
+    certificate = retention.delete_patient(patient=patient)
+    assert certificate["rows"] == ALL and certificate["patient_id"] == patient_id
+    assert [count(model) for model in (Patient, Lesion, Case, Image, Prediction, Review)] == [1, 1, 1, 1, 1, 1]
+    event = db.session.get(AuditEvent, certificate["audit_event"])
+    assert (event.action, event.target_id, event.hash) == ("patient.delete", patient_id, certificate["audit_hash"])
+    assert audit.find_first_break() is None and find_inconsistencies() == []
+
+
+def test_an_anonymous_patient_is_nobody(patient):
+    before = patient.reference
+    certificate = retention.anonymise_patient(patient=patient)
+    assert certificate["rows"] == ALL
+    assert (patient.name, patient.birth_year) == ("", None) and patient.reference != before
+    cases = patient.lesions[0].cases
+    assert {case.comment for case in cases} == {""} and max(case.age_years for case in cases) == 90
+    assert [review.note for case in cases for review in case.reviews] == [""]
+    assert {image.kind for case in cases for image in case.images} == {"dermoscopic"}
+    assert cases[1].prediction is not None and find_inconsistencies() == []
+    with pytest.raises(DomainError):
+        retention.anonymise_patient(patient=patient)
+
+
+def test_only_what_is_past_the_period_expires(app, patient):
+    with pytest.raises(DomainError):
+        retention.list_expired_patients()
+    app.config["RETENTION_DAYS"] = 365
+    assert retention.list_expired_patients() == []
+    long_ago = utc_now() - timedelta(days=400)
+    patient.created_at = long_ago
+    db.session.commit()
+    assert retention.list_expired_patients() == []
+    for case in patient.lesions[0].cases:
+        case.submitted_at = long_ago
+    db.session.commit()
+    assert retention.list_expired_patients() == [patient]
+
+
+def test_commands(app, runner, patient):
+    names = ["--clinic", patient.clinic.name, "--reference", patient.reference]
+    refused = runner.invoke(args=["patient", "delete", *names], input="n\n")
+    assert refused.exit_code == 1 and count(Patient) == 2
+    result = runner.invoke(args=["patient", "delete", *names, "--yes"])
+    assert json.loads(result.output)["rows"] == ALL and count(Patient) == 1
+    assert "no patient" in runner.invoke(args=["patient", "anonymise", *names]).output
+    assert runner.invoke(args=["patient", "expire"]).exit_code == 1
+
+
+def test_check_names_what_is_wrong(app, runner):
+    assert runner.invoke(args=["check"]).exit_code == 0
+    case = factories.make_case(with_image=False)
+    factories.make_image(factories.make_case(with_image=False), sha256="0" * 64)
+    factories.make_lesion()
+    result = runner.invoke(args=["check"])
+    assert result.exit_code == 1 and len(result.output.splitlines()) == 3
+    assert f"Case {case.id} has no photo." in result.output
