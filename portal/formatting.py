@@ -24,6 +24,12 @@ ROLE_NAMES = {
 
 SKIN_TYPES = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI"}  # Fitzpatrick's numbering
 
+# The first that a browser's own description contains: later ones are named in those of earlier ones too.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "SamsungBrowser": "Samsung Internet", "Firefox": "Firefox"}
+_BROWSERS |= {"CriOS": "Chrome", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Mac OS": "Mac"}
+_SYSTEMS |= {"CrOS": "Chromebook", "Linux": "Linux"}
+
 _NOTHING = "–"
 _DAY_SECONDS = 86_400
 
@@ -65,6 +71,15 @@ def percent(share):
 def file_size(size_bytes):
     """2_411_724 as "2.3 MB"."""
     return f"{size_bytes / 1024:.0f} KB" if size_bytes < 1024 * 1024 else f"{size_bytes / 1024 / 1024:.1f} MB"
+
+
+def device_name(user_agent):
+    """What a browser says of itself as "Chrome, Android"; its own words when they are unknown."""
+    found = [
+        next((name for mark, name in names.items() if mark in (user_agent or "")), None)
+        for names in (_BROWSERS, _SYSTEMS)
+    ]
+    return ", ".join(filter(None, found)) or user_agent or _("Unknown device")
 
 
 def in_hundred(probability):
@@ -134,6 +149,7 @@ FILTERS = (
     local_time,
     percent,
     file_size,
+    device_name,
     in_hundred,
     class_name,
     diagnosis_name,

@@ -55,6 +55,20 @@ def test_file_size(size, words):
 
 
 @pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36", "Chrome, Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1", "Safari, iPhone"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge, Windows"),
+        ("curl/8.0", "curl/8.0"),
+        (None, "Unknown device"),
+    ],
+)
+def test_device_name(user_agent, name):
+    assert formatting.device_name(user_agent) == name
+
+
+@pytest.mark.parametrize(
     ("filter_", "codes"),
     [
         (formatting.class_name, CLASSES),
