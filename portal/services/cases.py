@@ -63,7 +63,7 @@ def submit_case(
         case.replaces = replaces
         case.images = [Image(kind=kind, **asdict(photo)) for kind, photo in photos.items()]
         db.session.add(case)
-        audit.record(action="case.submit", target=case, clinic_id=case.clinic_id, actor=submitter)
+        audit.record(action="case.submit", target=case, clinic_id=lesion.patient.clinic_id, actor=submitter)
         db.session.commit()
     except (IntegrityError, DomainError):
         # A form sent twice at once gets this far twice; whatever stood in the way was then the first one's row.

@@ -38,8 +38,9 @@ def test_a_case_is_stored_whole(app):
     assert [image.kind for image in case.images] == ["dermoscopic", "overview"]
     for image in case.images:
         assert hashlib.sha256(image.content).hexdigest() == image.sha256
-    actions = db.session.scalars(db.select(AuditEvent.action).order_by(AuditEvent.id)).all()
-    assert actions == ["patient.register", "case.submit"]
+    events = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert [event.action for event in events] == ["patient.register", "case.submit"]
+    assert {(event.actor_id, event.clinic_id) for event in events} == {(nurse.id, nurse.clinic.id)}
 
 
 def test_worry_alone_raises_the_tier(app):
