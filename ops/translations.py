@@ -64,7 +64,9 @@ def faults(catalog):
 def update(language, template):
     """Bring one language up to date on disk and return its Catalog."""
     catalog = read(language)
+    created_at = catalog.creation_date
     catalog.update(template, no_fuzzy_matching=True)
+    catalog.creation_date = created_at  # else every run changes the files
     catalog.obsolete.clear()
     with po_path(language).open("wb") as file:
         write_po(file, catalog, width=110, sort_output=True, no_location=True)
