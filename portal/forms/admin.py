@@ -3,6 +3,7 @@
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, EmailField, RadioField, SelectMultipleField, StringField
+from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -20,7 +21,7 @@ class UserForm(FlaskForm):
     name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
     role = RadioField(
         _("Role"),
-        choices=list(ROLE_NAMES.items()),
+        choices=[SelectChoice(*role) for role in ROLE_NAMES.items()],
         validators=[InputRequired(message=_("Choose a role."))],
     )
     clinics = ChecklistField(_("Clinics"), coerce=int)

@@ -132,8 +132,8 @@ def count_by_day(filters):
 
 def count_by_tier(filters):
     """{tier: cases} for every tier, most pressing first; cases not sorted yet under None."""
-    counted = db.session.execute(db.select(Case.tier, func.count()).where(*filters.conditions()).group_by(Case.tier))
-    counts = dict(counted.tuples().all())
+    counted = db.select(Case.tier, func.count()).where(*filters.conditions()).group_by(Case.tier)
+    counts = {tier: count for tier, count in db.session.execute(counted)}
     return {tier: counts.get(tier, 0) for tier in (*TIERS, None)}
 
 

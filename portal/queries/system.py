@@ -35,7 +35,10 @@ class SystemState:
 
 def load_system_state():
     """Redis is asked for a second at most."""
-    counts = dict(db.session.execute(db.select(Case.status, func.count()).group_by(Case.status)).tuples().all())
+    counts = {
+        status: count
+        for status, count in db.session.execute(db.select(Case.status, func.count()).group_by(Case.status))
+    }
     workers = _find_workers()
     waiting = Case.status.in_(("queued", "running"))
     latest = db.session.execute(

@@ -3,6 +3,7 @@
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from wtforms.fields import SelectChoice
 
 from portal.errors import DomainError
 from portal.extensions import db
@@ -98,7 +99,7 @@ def _with_clinics(form, user=None):
     """Open clinics, and the closed ones the user already has."""
     offered = {clinic.id: clinic.name for clinic in queries.find_open_clinics()}
     offered |= {clinic.id: clinic.name for clinic in user.clinics} if user else {}
-    form.clinics.choices = list(offered.items())
+    form.clinics.choices = [SelectChoice(*clinic) for clinic in offered.items()]
     return form
 
 
