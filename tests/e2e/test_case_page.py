@@ -1,0 +1,119 @@
+"""What only a browser can show of the clinician's pages: zoom, map, keys, taking, swiping."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal.database import utc_now
+from portal.extensions import db
+from tests import factories
+from tests.processes import wait_until
+
+
+@pytest.fixture
+def clinic(app):
+    return factories.make_clinic()
+
+
+@pytest.fixture
+def make_case(clinic):
+    def make(hours, **values):
+        lesion = values.pop("lesion", None) or factories.make_lesion(patient=factories.make_patient(clinic=clinic))
+        sent_at = utc_now() - timedelta(hours=hours)
+        return factories.make_case("classified", lesion=lesion, submitted_at=sent_at, **values)
+
+    return make
+
+
+@pytest.fixture
+def tab(page, live_server, clinic):
+    """A tab in which a clinician has logged in; ``tab.open(path)`` goes there."""
+    user = factories.make_user("clinician", clinic=clinic)
+    page.user_id, email = user.id, user.email
+    db.session.rollback()  # a snapshot from before the login could not be written to
+    page.goto(f"{live_server.url}/login")
+    page.fill("[name=email]", email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url("**/queue")
+    page.open = lambda path: page.goto(live_server.url + path)
+    return page
+
+
+def taker(case):
+    db.session.rollback()
+    return db.session.get(type(case), case.id).taken_by_id
+
+
+def transform(page):
+    return page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('[data-plane]')).transform).a")
+
+
+def test_a_case_is_taken_when_seen_and_given_back_when_left(tab, make_case):
+    first, second = make_case(2), make_case(1)
+    tab.open(f"/cases/{first.id}")
+    wait_until(lambda: taker(first) == tab.user_id, 20)
+    tab.keyboard.press("j")
+    tab.wait_for_url(f"**/cases/{second.id}")
+    wait_until(lambda: taker(first) is None, 20)
+    tab.keyboard.press("r")
+    tab.keyboard.press("Space")
+    tab.get_by_label("Note").fill("jkr?")
+    tab.keyboard.press("Escape")
+    assert tab.url.endswith(str(second.id)), "keys rest while somebody types"
+    tab.goto("about:blank")
+    assert taker(second) == tab.user_id, "an answer begun is not given back"
+
+
+def test_what_is_fetched_ahead_takes_nothing(tab, make_case):
+    case = make_case(1)
+    assert tab.request.get(tab.url.replace("/queue", f"/cases/{case.id}")).ok
+    assert taker(case) is None
+
+
+def test_the_photo_zooms_by_wheel_keys_and_buttons_and_the_map_lies_over_it(tab, make_case):
+    case = make_case(1)
+    tab.open(f"/cases/{case.id}")
+    tab.locator("[data-stage]").hover()
+    tab.mouse.wheel(0, -300)
+    assert transform(tab) > 1.5
+    tab.keyboard.press("0")
+    assert transform(tab) == 1
+    tab.locator("[data-zoom=in]").click()
+    assert transform(tab) == pytest.approx(1.4)
+    opacity = "getComputedStyle(document.querySelector('.viewer-map')).opacity"
+    assert tab.evaluate(opacity) == "0"
+    tab.keyboard.press("m")
+    assert tab.evaluate(opacity) == "0.6"
+    middle = "(c => c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[3])"
+    tab.wait_for_function(f"{middle}(document.querySelector('.viewer-map')) > 0")
+
+
+def test_agreement_follows_the_diagnosis_until_said_otherwise(tab, make_case):
+    tab.open(f"/cases/{make_case(1).id}")
+    tab.get_by_role("radio", name="Mole (naevus)").check()
+    assert tab.get_by_role("radio", name="Yes").is_checked()
+    tab.get_by_role("radio", name="Melanoma").check()
+    assert tab.get_by_role("radio", name="No", exact=True).is_checked()
+    tab.get_by_role("radio", name="Yes").check()
+    tab.get_by_role("radio", name="Unclear").check()
+    assert tab.get_by_role("radio", name="Yes").is_checked()
+
+
+def test_two_visits_are_picked_and_swiped_by_keyboard(tab, make_case):
+    later = make_case(1)
+    make_case(900, lesion=later.lesion)
+    make_case(500, lesion=later.lesion)
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.open(f"/patients/{later.lesion.patient_id}")
+    boxes = tab.locator("[name=compare]")
+    for index in range(3):
+        boxes.nth(index).check()
+    assert [boxes.nth(index).is_checked() for index in range(3)] == [False, True, True]
+    tab.get_by_role("button", name="Compare").click()
+    handle = tab.get_by_role("slider")
+    handle.focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    assert tab.evaluate("document.querySelector('[data-over]').style.clipPath") == "inset(0px 45% 0px 0px)"
+    assert tab.evaluate("document.documentElement.scrollWidth") == 360
