@@ -1,7 +1,5 @@
 # Two commands: `make run` starts the portal, `make test` checks it. `make help` lists the rest.
 
-# The newest Python of 3.11 or later; name another with PYTHON=/path/to/python3.
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(name))))
 RUN = .venv/bin/python
 DEV = .venv-dev/bin/python
 TRAIN = .venv-train/bin/python
@@ -49,24 +47,16 @@ translations: .venv-dev/installed
 
 # --- environments: made again only when their requirements change -----------------------------------------------
 
+export PYTHON
+
 .venv/installed: requirements.txt
-	@$(call install,.venv,$<)
+	@ops/make-venv .venv $<
 
 .venv-dev/installed: requirements-dev.txt
-	@$(call install,.venv-dev,$<)
+	@ops/make-venv .venv-dev $<
 
 .venv-train/installed: requirements-train.txt
-	@$(call install,.venv-train,$<)
-
-define install
-test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found. Install it, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }; \
-"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed; $(PYTHON) is older or does not run. Name another: make PYTHON=/path/to/python3" >&2; exit 1; }; \
-"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks the venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }; \
-echo "Installing $(2) into $(1); this takes about a minute."; \
-"$(PYTHON)" -m venv --clear $(1) && \
-$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(2) && \
-touch $(1)/installed
-endef
+	@ops/make-venv .venv-train $<
 
 LOCK = $(DEV) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
