@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import has_app_context
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from config import ROOT, TestingConfig
 from portal import create_app
@@ -19,6 +20,10 @@ from tests import factories
 from tests.browsers import find_chromium, launch_chromium
 from tests.databases import PostgresqlDatabases, SqliteDatabases, find_postgresql
 from tests.processes import PYTHON, RedisServer, WebServer, Worker, free_port
+
+# A busy machine is no failed property.
+settings.register_profile("portal", deadline=None)
+settings.load_profile("portal")
 
 
 def pytest_generate_tests(metafunc):
