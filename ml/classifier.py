@@ -140,14 +140,9 @@ class Classifier:
         by_class = self.metadata["conformal"]["quantiles"]["+".join(known) or "none"]
         return np.array([by_class[name] for name in CLASSES])
 
-    def strangeness(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """Out-of-distribution scores (N,); 0 where the artefact holds no detector.
-
-        features (N, D) and raw logits (N, 7).
-        """
-        if self._detector is None:
-            return np.zeros(len(features))
-        return self._detector.score(features, logits)
+    def strangeness(self, features: np.ndarray) -> np.ndarray:
+        """Out-of-distribution scores (N,) of features (N, D); 0 where the artefact has no detector."""
+        return np.zeros(len(features)) if self._detector is None else self._detector.score(features)
 
     def judge(
         self,
@@ -164,7 +159,7 @@ class Classifier:
         top = int(fused.argmax())
         members = conformal.set_members(fused[np.newaxis], self.quantiles(facts))[0]
         ranked = [int(index) for index in fused.argsort()[::-1] if members[index]]
-        score = float(self.strangeness(observation.features[None], observation.logits[None])[0])
+        score = float(self.strangeness(observation.features[np.newaxis])[0])
         heat = None
         if photo_size is not None:
             heat = activation_map(observation.activation_maps[..., top], photo_size)

@@ -213,7 +213,7 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
             str(group): report(case.part(groups == group), lesions[groups == group], repeats, False)
             for group in np.unique(groups)
         }
-    scores = classifier.strangeness(seen.features, seen.logits)
+    scores = classifier.strangeness(seen.features)
     limit = classifier.metadata["out_of_distribution"]["threshold"]
     result["out_of_distribution"] = {"flagged_share": float(np.mean(scores > limit))}
     return result

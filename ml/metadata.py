@@ -97,7 +97,7 @@ def _rounded(values: np.ndarray) -> list:
 # --- fitting -----------------------------------------------------------------------------------
 
 
-def fit_fusion(facts: list[dict], labels: np.ndarray, prior: np.ndarray, penalty: float = 2.0) -> Fusion:
+def fit_fusion(facts: list[dict], labels: np.ndarray, prior: np.ndarray, penalty: float = 1.0) -> Fusion:
     """Fit the terms by penalised maximum likelihood on the training split.
 
     facts: one dict a photograph with age, sex, site (None where unknown); labels: (N,) class

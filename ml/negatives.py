@@ -17,6 +17,13 @@ PACKAGES = {
     "matplotlib": ("mpl-data/sample_data",),
     "imageio": ("resources/images",),
 }
+CHANGES = {
+    "half as bright": lambda image: image.point(lambda level: level * 0.5),
+    "30 % brighter": lambda image: image.point(lambda level: level * 1.3),
+    "warmer light": lambda image: Image.fromarray(np.uint8(np.asarray(image) * (1.0, 0.9, 0.75))),
+    "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(image.width / 100)),
+    "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+}
 _WORDS = ("patient", "name", "date", "birth", "clinic", "invoice", "total", "amount", "received", "report")
 
 

@@ -17,7 +17,7 @@ class Observation:
     """What the network says about one photograph, before any calibration."""
 
     logits: np.ndarray  # float32 (7,)
-    features: np.ndarray  # float32 (D,), globally pooled
+    features: np.ndarray  # float32 (D,), channel means of a middle block
     activation_maps: np.ndarray  # float32 (h, w, 7); spatial mean + bias == logits
 
 

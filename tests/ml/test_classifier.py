@@ -94,7 +94,7 @@ def test_set_is_sorted_by_probability():
 
 def test_score_above_the_threshold_is_out_of_distribution():
     class Aghast:
-        def score(self, features, logits):
+        def score(self, features):
             return np.full(len(features), 5.0)
 
     below = Classifier(ColourRuntime(), settings(out_of_distribution={"threshold": 5.5}), Aghast())
