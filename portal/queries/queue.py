@@ -89,6 +89,8 @@ def load_queue(user, filters, after=None):
         .order_by(*_order(filters))
         .limit(PAGE_SIZE + 1)
     )
+    if filters.is_done:
+        statement = statement.options(selectinload(Case.reviews).joinedload(Review.reviewer))
     if position := _position(user, after, filters):
         statement = statement.where(_beyond(position, filters))
     found = [QueueRow(*row) for row in db.session.execute(statement)]

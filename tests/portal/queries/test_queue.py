@@ -109,25 +109,29 @@ def test_pages_follow_each_other_without_gap_or_double(clinician, make_case, sta
     assert len({*ids(first), *ids(second)}) == PAGE_SIZE + 3
 
 
-def test_the_number_of_statements_does_not_grow_with_the_cases(clinician, make_case):
+@pytest.mark.parametrize("status", ["classified", "reviewed"])
+def test_the_number_of_statements_does_not_grow_with_the_cases(clinician, make_case, status):
+    filters = QueueFilters(status="reviewed" if status == "reviewed" else "waiting")
+
     def count_statements():
         statements = []
         db.session.expire_all()
         _ = [clinic.id for clinic in clinician.clinics]
         listen = ("before_cursor_execute", lambda *args: statements.append(args[2]))
         event.listen(db.engine, *listen)
-        for row in load_queue(clinician, QueueFilters()).rows:
+        for row in load_queue(clinician, filters).rows:
             _ = (row.case.lesion.patient.reference, row.case.clinic.name, row.case.dermoscopic_image.id)
             _ = row.case.taken_by and row.case.taken_by.name
+            _ = filters.is_done and row.case.latest_review.reviewer.name
         event.remove(db.engine, *listen)
         assert not any(".content" in statement or ".thumbnail" in statement for statement in statements)
         return len(statements)
 
     for _ in range(2):
-        make_case(taken_by=factories.make_user("clinician"))
+        make_case(status, taken_by=factories.make_user("clinician"))
     few = count_statements()
     for _ in range(10):
-        make_case(taken_by=factories.make_user("clinician"))
+        make_case(status, taken_by=factories.make_user("clinician"))
     assert count_statements() == few
 
 
