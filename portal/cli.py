@@ -104,16 +104,23 @@ def create_demo_accounts():
 
     Writes them to DATA_DIR/demo-accounts.json (readable by you only) and prints them. Later runs do nothing.
     """
-    if db.session.scalar(db.select(User.id).limit(1)) is not None:
+    demo_emails = {email for email, _name, _role in DEMO_PEOPLE}
+    emails = set(db.session.scalars(db.select(User.email)))
+    if emails >= demo_emails or not emails <= demo_emails:
         return
-    people = [
-        {"email": email, "password": secrets.token_urlsafe(12), "role": role} for email, _name, role in DEMO_PEOPLE
-    ]
-    _write_private(current_app.config["DATA_DIR"] / "demo-accounts.json", json.dumps(people, indent=2) + "\n")
+    path = current_app.config["DATA_DIR"] / "demo-accounts.json"
+    if emails:  # an earlier first start was cut short: the passwords it wrote down are in use
+        people = json.loads(path.read_text())
+    else:
+        people = [
+            {"email": email, "password": secrets.token_urlsafe(12), "role": role} for email, _name, role in DEMO_PEOPLE
+        ]
+        _write_private(path, json.dumps(people, indent=2) + "\n")
     clinic = _find_or_create_clinic(DEMO_CLINIC)
     for person, (email, name, role) in zip(people, DEMO_PEOPLE, strict=True):
-        places = [] if role == "admin" else [clinic]
-        accounts.create_user(email=email, name=name, role=role, clinics=places, password=person["password"])
+        if email not in emails:
+            places = [] if role == "admin" else [clinic]
+            accounts.create_user(email=email, name=name, role=role, clinics=places, password=person["password"])
     click.echo("Demo accounts (change the passwords before real use):")
     for person in people:
         click.echo(f"  {person['role']:<14} {person['email']:<22} {person['password']}")

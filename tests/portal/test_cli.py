@@ -95,6 +95,16 @@ def test_demo_accounts_are_made_once_and_written_for_their_owner_only(app, runne
     assert (second.exit_code, second.output, path.exists()) == (0, "", False)
 
 
+def test_demo_accounts_cut_short_are_finished_with_the_passwords_written_down(app, runner):
+    runner.invoke(args=["demo-accounts"])
+    people = json.loads((app.config["DATA_DIR"] / "demo-accounts.json").read_text())
+    db.session.execute(db.delete(User).where(User.role == "admin"))
+    db.session.commit()
+    assert runner.invoke(args=["demo-accounts"]).exit_code == 0
+    for person in people:
+        logins.log_in(email=person["email"], password=person["password"], address="192.0.2.1", user_agent="")
+
+
 def test_case_submit_makes_a_case_with_what_was_told(runner):
     clinic = factories.make_clinic(name="Hill")
     submitter = factories.make_user("health_worker", clinic=clinic)
