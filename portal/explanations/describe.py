@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from flask_babel import ngettext
 
 from portal.explanations import texts
 from portal.explanations.frequencies import about_in_hundred, in_hundred
@@ -58,10 +59,12 @@ def _risk_sentence(prediction, voice):
         return _("Of 100 spots that look like this to the computer, fewer than 1 is skin cancer or a step before it.")
     if count > 99:
         return _("Of 100 spots that look like this to the computer, more than 99 are skin cancer or a step before it.")
-    return _(
-        "Of 100 spots that look like this to the computer, about %(count)s are skin cancer or a step before it. "
+    return ngettext(
+        "Of 100 spots that look like this to the computer, about %(num)s is skin cancer or a step before it. "
         "About %(rest)s are not.",
-        count=count,
+        "Of 100 spots that look like this to the computer, about %(num)s are skin cancer or a step before it. "
+        "About %(rest)s are not.",
+        count,
         rest=100 - count,
     )
 

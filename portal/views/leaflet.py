@@ -1,6 +1,6 @@
 """The sheet that the patient takes home, in the patient's own language."""
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, abort, current_app, render_template, request
 from flask_babel import force_locale, get_locale
 from flask_login import current_user
 
@@ -17,6 +17,8 @@ blueprint = Blueprint("leaflet", __name__)
 @require_role(*ROLES)
 def show(case_id):
     case = get_case_or_404(case_id)
+    if must_read_first(case, current_user):
+        abort(404)
     record_view(action="leaflet.view", target=case, clinic_id=case.clinic_id)
     language = request.args.get("language")
     prediction = _shown_prediction(case)
@@ -34,6 +36,6 @@ def show(case_id):
 def _shown_prediction(case):
     """The model's view; none where a clinician came to another one, as two answers on one sheet help nobody."""
     review = case.latest_review
-    if review is not None:
-        return review.prediction if review.agrees else None
-    return None if must_read_first(case, current_user) else case.prediction
+    if review is None:
+        return case.prediction
+    return review.prediction if review.agrees else None

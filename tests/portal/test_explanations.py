@@ -126,6 +126,7 @@ def test_the_patient_hears_both_sides_of_a_chance():
     said = describe(make_case(), make_prediction(malignancy_risk=0.03), "patient").risk_sentence
     assert "about 3 are" in said
     assert "About 97 are not" in said
+    assert "about 1 is skin" in describe(make_case(), make_prediction(malignancy_risk=0.01), "patient").risk_sentence
 
 
 @pytest.mark.parametrize(

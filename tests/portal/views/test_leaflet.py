@@ -72,14 +72,21 @@ def test_in_doubt_no_class_and_no_number(clinic, health_worker):
     assert "Of 100 spots" not in page and "looks most like" not in page
 
 
-def test_before_the_first_read_the_clinicians_leaflet_does_not_tell_the_models_view(as_user):
+def test_before_the_first_read_there_is_no_leaflet_for_the_clinician(as_user):
     clinic = factories.make_clinic(first_read_required=True)
     reader = factories.make_user("clinician", clinic=clinic)
     case = make_case(clinic)
     client = as_user(reader)
-    assert "Of 100 spots" not in read(client, case)
+    assert client.get(f"/cases/{case.id}/leaflet").status_code == 404
     factories.make_first_read(case, reader)
     assert "Of 100 spots" in read(client, case)
+
+
+def test_a_failed_case_sends_the_patient_to_a_human(clinic, health_worker):
+    failed = {"code": "model_failed", "tier": "cannot_assess", "params": {}}
+    page = read(health_worker, make_case(clinic, "failed", tier="cannot_assess", tier_reasons=[failed]))
+    assert "could not judge" in page and "A person will look at your photo" in page
+    assert "Come back if" in page
 
 
 def test_a_leaflet_in_another_language_says_who_translated_it(clinic, health_worker):
