@@ -1,0 +1,198 @@
+"""The new-case page on a phone: nothing is lost, nothing is sent twice, nothing of the file but its picture leaves."""
+
+import io
+
+import pytest
+from PIL import Image as Picture
+
+from portal.database import begin_write
+from portal.extensions import db
+from portal.models import Case
+from tests import factories
+from tests.photos import lesion_image, lesion_photo
+
+NAME = "Ada Example 1964.jpg"
+
+# The browser shows no test the files of a request: the page itself tells what it is about to send.
+NOTE_WHAT_IS_SENT = """
+const send = XMLHttpRequest.prototype.send;
+XMLHttpRequest.prototype.send = async function (form) {
+  const photo = form.get("dermoscopic");
+  await noteSent({ name: photo.name, content: await photo.text() });
+  send.call(this, form);
+};
+"""
+
+
+@pytest.fixture
+def phone(live_server, page):
+    """A health worker on the new-case page, at the size of a small phone."""
+    user = factories.make_user()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(live_server.url + "/login")
+    page.fill("[name=email]", user.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/cases")
+    page.goto(live_server.url + "/cases/new")
+    page.locator("#register-patient").wait_for()
+    return page
+
+
+def fill_in(page, photo=None):
+    page.click("#register-patient")
+    page.fill("[name=reference]", "P-1")
+    page.click("#step-who .step-next")
+    page.select_option("[name=body_site]", "face")
+    page.click("#step-where .step-next")
+    page.click("label:has([value=oozing])")
+    page.click("#step-changed .step-next")
+    attach(page, photo or lesion_photo())
+    page.get_by_text("Photo ready:").wait_for()
+
+
+def attach(page, content, name=NAME):
+    page.set_input_files("#dermoscopic", files=[{"name": name, "mimeType": "image/jpeg", "buffer": content}])
+
+
+def send(page):
+    page.click("label:has(#consent)")
+    page.click("#send")
+    page.wait_for_url("**/cases/*-*")
+
+
+def stored_cases():
+    db.session.rollback()
+    return db.session.scalars(db.select(Case)).all()
+
+
+def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
+    fill_in(phone)
+    phone.reload()
+    phone.get_by_text("Photo kept from before:").wait_for()
+    assert phone.locator("#missing").inner_text() == "Still missing: consent"
+    send(phone)
+    assert phone.evaluate("sessionStorage.length") == 0
+    (case,) = stored_cases()
+    assert (case.patient.reference, case.lesion.body_site, case.checklist) == ("P-1", "face", ["oozing"])
+    assert case.dermoscopic_image.width == lesion_image().width
+
+
+def test_only_the_picture_leaves_the_phone_scaled_down(phone):
+    content = io.BytesIO()
+    exif = Picture.Exif()
+    exif[0x010E] = "Ada Example, left cheek"
+    lesion_image(width=3000, height=2000).save(content, "JPEG", exif=exif)
+    sent = []
+    phone.expose_function("noteSent", lambda photo: sent.append(photo))
+    phone.add_init_script(NOTE_WHAT_IS_SENT)
+    phone.reload()
+    fill_in(phone, content.getvalue())
+    assert "2048 × 1365" in phone.locator("figcaption").first.inner_text()
+    send(phone)
+    (photo,) = sent
+    assert photo["name"] == "photo.jpg"
+    assert photo["content"].startswith("\ufffd\ufffd\ufffd\ufffd\x00\x10JFIF")
+    assert "Ada Example" in content.getvalue().decode(errors="replace") and "Ada Example" not in photo["content"]
+
+
+def test_without_a_connection_everything_stays_and_is_sent_later_once(phone):
+    fill_in(phone)
+    phone.context.set_offline(True)
+    phone.click("label:has(#consent)")
+    phone.click("#send")
+    phone.get_by_text("No connection. Nothing is lost").wait_for()
+    phone.context.set_offline(False)
+    phone.complaints.clear()
+    phone.click("#send")
+    phone.wait_for_url("**/cases/*-*")
+    assert len(stored_cases()) == 1
+
+
+def test_a_login_that_ended_meanwhile_loses_nothing(phone, live_server):
+    fill_in(phone)
+    phone.context.clear_cookies()
+    phone.click("label:has(#consent)")
+    phone.click("#send")
+    phone.get_by_text("You were logged out").wait_for()
+    phone.complaints.clear()
+    phone.click("#load-again")
+    user = db.session.scalar(db.select(factories.User))
+    phone.fill("[name=email]", user.email)
+    phone.fill("[name=password]", factories.PASSWORD)
+    phone.click("main button")
+    phone.get_by_text("Photo kept from before:").wait_for()
+    phone.click("#send")
+    phone.wait_for_url("**/cases/*-*")
+    assert len(stored_cases()) == 1
+
+
+def test_a_file_that_is_no_photo_is_told_at_once(phone):
+    phone.click("#step-photo summary")
+    attach(phone, b"not a photo")
+    error = phone.locator("#dermoscopic-error")
+    error.wait_for()
+    assert "cannot be read as a photo" in error.inner_text()
+
+
+def test_a_taken_reference_leads_to_the_patient(phone):
+    begin_write(db.session)
+    clinic = db.session.scalar(db.select(factories.User)).clinic
+    factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="P-1", name="Ada Example"))
+    fill_in(phone)
+    phone.click("label:has(#consent)")
+    phone.click("#send")
+    phone.locator("#patient-results-status", has_text="registered already").wait_for()
+    phone.complaints.clear()
+    phone.locator("#patient-results button").click()
+    assert "All there." in phone.locator("#missing").inner_text()
+    phone.click("#send")
+    phone.wait_for_url("**/cases/*-*")
+    assert len(stored_cases()) == 1
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "site"),
+    [
+        (0.5, 0.26, "chest"),
+        (0.5, 0.4, "abdomen"),
+        (0.5, 0.09, "face"),
+        (0.275, 0.12, "ear"),  # beside the ear of the larger head: a thumb is not that exact
+        (0.84, 0.11, "acral"),
+        (0.43, 0.75, "lower extremity"),
+    ],
+)
+def test_a_tap_on_the_body_chooses_the_place(phone, x, y, site):
+    phone.click("#step-where summary")
+    shown = phone.locator(".body-map.is-shown")
+    box = shown.bounding_box()
+    shown.click(position={"x": x * box["width"], "y": y * box["height"]})
+    assert phone.locator("[name=body_site]").input_value() == site
+    assert phone.locator("[name=body_view]").input_value() == "front"
+    assert float(phone.locator("[name=map_x]").input_value()) == pytest.approx(x, abs=0.01)
+    assert float(phone.locator("[name=map_y]").input_value()) == pytest.approx(y, abs=0.01)
+
+
+def test_the_list_serves_the_keyboard_and_takes_the_mark_away(phone):
+    phone.click("#step-where summary")
+    phone.locator(".body-map.is-shown [data-site=chest]").click()
+    phone.select_option("[name=body_site]", "back")
+    assert phone.locator("[name=map_x]").input_value() == ""
+    assert phone.locator(".body-map.is-shown").get_attribute("data-view") == "back"
+
+
+def test_without_script_it_is_a_long_plain_form(browser, phone, live_server):
+    context = browser.new_context(java_script_enabled=False, storage_state=phone.context.storage_state())
+    page = context.new_page()
+    page.goto(live_server.url + "/cases/new")
+    page.fill("[name=reference]", "P-2")
+    page.check("#consent")
+    page.click("#send")
+    assert page.locator("#dermoscopic-error").is_visible() and page.locator("#body_site-error").is_visible()
+    assert page.locator("[name=reference]").input_value() == "P-2"
+    page.select_option("[name=body_site]", "hand")
+    attach(page, lesion_photo())
+    page.click("#send")
+    assert page.locator("#live").is_visible()
+    context.close()
+    assert stored_cases()[0].lesion.body_site == "hand"
