@@ -15,6 +15,7 @@ from ml import model_json
 from ml.classifier import ARTIFACT
 from ml.labels import CLASSES, NAMES
 
+NOTES = "notes.md"  # beside model.json: what a person has to say about this model
 TEMPLATE = Path(__file__).parent / "card_template.md"
 DARK = ("tan", "brown", "dark")
 # (name, path in the metrics, the figure to reach, whether more is better)
@@ -126,7 +127,7 @@ def views_table(compared: dict) -> str:
     return table(["views", *(key.replace("_", " ") for key in keys), "ms a photograph"], rows)
 
 
-def write_card(metadata: dict) -> str:
+def write_card(metadata: dict, notes: str = "") -> str:
     """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
     metrics, training = metadata["metrics"], metadata["training"]
     wanted, missed = targets(metrics)
@@ -143,6 +144,8 @@ def write_card(metadata: dict) -> str:
         agreement=f"{max(metadata['agreement']['largest_difference'].values()):.1e}",
         agreement_photographs=metadata["agreement"]["photographs"],
         agreement_limit=metadata["agreement"]["limit"],
+        rounding_change=f"{metadata['agreement']['rounding']['largest_logit_change']:.2f}",
+        rounding_same=f"{metadata['agreement']['rounding']['same_class']:.1%}",
         dark_skin=f"Of {metrics['n']} test photographs the following look darker than intermediate: {dark or 'none'}.",
         threshold_n=sum(calibration.values()),
         evaluation_data=f"{metrics['n']} photographs of {metrics['n_lesions']} lesions, split `{metrics['split']}`: "
@@ -152,6 +155,7 @@ def write_card(metadata: dict) -> str:
         manifest_hashes=", ".join(f"{name} `{sha[:12]}…`" for name, sha in metadata["manifest_sha256"].items()),
         targets_table=wanted,
         missed=missed,
+        notes=notes.strip(),
         class_table=class_table(metrics),
         confusion_table=confusion_table(metrics),
         operating_table=operating_table(metrics),
@@ -194,7 +198,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.metrics:
             metadata["metrics"] = json.loads(options.metrics.read_text())
             model_json.write(options.artifact, metadata)
-        card = write_card(metadata)
+        notes = options.artifact / NOTES
+        card = write_card(metadata, notes.read_text() if notes.exists() else "")
     except (OSError, ValueError) as error:
         print(f"cannot write the card: {error}", file=sys.stderr)
         return 1

@@ -53,8 +53,8 @@ def draw_classes(axes, per_class: dict) -> None:
         errors = _errors(values, [per_class[name][f"{key}_interval"] for name in CLASSES])
         axes.bar(positions + shift, values, 0.38, yerr=errors, color=colour, ecolor=INK, label=key)
     axes.set_xticks(positions, [f"{name}\n{per_class[name]['n']}" for name in CLASSES])
-    axes.set(title="AUC, and sensitivity at argmax of p/prior", ylim=(0, 1.05))
-    axes.legend(loc="lower right")
+    axes.set(title="AUC, and sensitivity at argmax of p/prior", ylim=(0, 1.18))
+    axes.legend(loc="upper center", ncols=2, frameon=False)
 
 
 def draw_confusion(axes, confusion: dict) -> None:

@@ -1,0 +1,129 @@
+"""The whole chain on a tiny data set: train two steps, resume, export, calibrate, evaluate, predict."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.ml.tiny import write_dataset
+
+pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
+
+from ml import calibrate, card, data, evaluate, export, predict, views
+from ml.classifier import Classifier
+from ml.labels import CLASSES
+
+pytestmark = pytest.mark.slow
+
+SIZE = 32
+CONFIG = {
+    "init": "random",
+    "input_size": SIZE,
+    "stages": [[0.0, SIZE]],
+    "cache_size": SIZE,
+    "batch_size": 4,
+    "head_images": 0,
+    "top_images": 0,
+    "images": 8,
+    "epoch_images": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("chain") / "data", lesions=18)
+
+
+@pytest.fixture(scope="module")
+def manifests(dataset):
+    folder = dataset.parent / "manifests"
+    data.write_manifests(data.split_records(data.read_dataset(dataset)), folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(dataset, manifests):
+    """A run that is cut short after its first step and taken up again."""
+    from ml import fit, train
+
+    run = dataset.parent / "run"
+    config = dataset.parent / "config.json"
+    config.write_text(json.dumps(CONFIG))
+    arguments = ["--data", str(dataset), "--out", str(run), "--config", str(config), "--manifests", str(manifests)]
+    save, saved = fit.Run._save, []
+
+    def save_and_stop(self):
+        save(self)
+        saved.append(self.progress["images"])
+        if self.progress["images"] == 4:
+            raise KeyboardInterrupt
+
+    fit.Run._save = save_and_stop
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train.main(arguments)
+    finally:
+        fit.Run._save = save
+    assert train.main(arguments) == 0
+    return run
+
+
+@pytest.fixture(scope="module")
+def artifact(trained, dataset, manifests):
+    out = dataset.parent / "artifact"
+    shared = ["--data", str(dataset), "--manifests", str(manifests)]
+    assert export.main(["--run", str(trained), "--out", str(out), *shared]) == 0
+    assert calibrate.main(["--artifact", str(out), *shared]) == 0
+    assert views.main(["--artifact", str(out), *shared]) == 0
+    return out
+
+
+def test_the_resumed_run_went_on_where_it_stopped(trained):
+    rows = (trained / "history.csv").read_text().splitlines()
+    names = rows[0].split(",")
+    images = [dict(zip(names, row.split(","), strict=True))["images"] for row in rows[1:]]
+    assert [int(float(count)) for count in images if count] == [4, 8]
+
+
+def test_export_agrees_with_keras_and_says_so(artifact, trained):
+    metadata = json.loads((artifact / "model.json").read_text())
+    assert metadata["agreement"]["photographs"] > 0
+    assert max(metadata["agreement"]["largest_difference"].values()) <= 1e-3
+    assert metadata["training"]["class_prior"] == json.loads((trained / "config.json").read_text())["class_prior"]
+    assert not metadata["is_validated"]
+
+
+def test_calibration_replaced_the_neutral_settings(artifact):
+    classifier = Classifier.load(artifact)
+    neutral = export.neutral_settings()
+    for name in ("prior", "thresholds", "conformal", "out_of_distribution"):
+        assert classifier.metadata[name] != neutral[name], name
+    assert (artifact / "out_of_distribution.npz").exists()
+    commands = [step["command"].split()[2] for step in classifier.metadata["made_by"]]
+    assert commands == ["ml.train", "ml.export", "ml.calibrate", "ml.views"]
+
+
+def test_evaluation_and_card(artifact, dataset, manifests, tmp_path):
+    out = tmp_path / "report.json"
+    arguments = ["--data", str(dataset), "--split", "test", "--manifests", str(manifests), "--artifact", str(artifact)]
+    assert evaluate.main([*arguments, "--json", str(out), "--repeats", "20"]) == 0
+    assert json.loads(out.read_text())["n"] > 0
+    assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 0
+    assert "## CLEAR Derm" in (artifact / "MODEL_CARD.md").read_text()
+
+
+def test_prediction_comes_from_the_exported_network(artifact, dataset, capsys):
+    photo = sorted((dataset / "images").glob("*.jpg"))[0]
+    assert predict.main([str(photo), "--artifact", str(artifact), "--age", "60"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert set(line["probabilities"]) == set(CLASSES)
+    assert np.isfinite(list(line["probabilities"].values())).all()
+
+
+def test_network_that_differs_from_keras_is_not_written(trained, dataset, manifests, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export, "to_tflite", lambda served: (dataset.parent / "artifact" / "model.tflite").read_bytes())
+    monkeypatch.setattr(export, "round_to_float16", lambda model: model.layers[-1].bias.assign(np.ones(7)))
+    arguments = ["--run", str(trained), "--data", str(dataset), "--manifests", str(manifests)]
+    assert export.main([*arguments, "--out", str(tmp_path / "out")]) == 1
+    assert "differ" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
