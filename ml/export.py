@@ -112,10 +112,18 @@ def to_tflite(served: keras.Model) -> bytes:
         return converter.convert()
 
 
+def run_keras(model: keras.Model, tensors: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Every output of the model for all tensors, each (1, S, S, 3)."""
+    # Called, not `predict`ed: compiling the graph takes longer than these few photographs.
+    batches = [np.concatenate(tensors[start : start + 20]) for start in range(0, len(tensors), 20)]
+    outputs = [model(batch, training=False) for batch in batches]
+    return {name: np.concatenate([np.asarray(output[name]) for output in outputs]) for name in outputs[0]}
+
+
 def agreement(served: keras.Model, runtime: Runtime, tensors: list[np.ndarray]) -> tuple[dict, np.ndarray]:
     """The largest absolute difference between Keras and LiteRT over the tensors, an output; and
     LiteRT's logits (N, 7)."""
-    expected = served.predict(np.concatenate(tensors), batch_size=20, verbose=0)
+    expected = run_keras(served, tensors)
     seen = [runtime.run(tensor) for tensor in tensors]
     # np.max keeps a nan, which no limit lets pass.
     got = {name: np.stack([getattr(one, name) for one in seen]) for name in OUTPUTS}
@@ -164,7 +172,7 @@ def export(
     tensors = [
         preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records[:PHOTOGRAPHS]
     ]
-    trained = model.predict(np.concatenate(tensors), batch_size=20, verbose=0)["logits"]
+    trained = run_keras(model, tensors)["logits"]
     round_to_float16(model)
     served = with_middle_features(serving_model(model))
     flat = to_tflite(served)
@@ -248,7 +256,7 @@ def _training_step(run: Path, config: dict) -> dict:
     if config.get("minutes"):
         command += f" --minutes {config['minutes']}"
     history = run / "history.csv"
-    rows = list(csv.DictReader(history.open())) if history.exists() else []
+    rows = list(csv.DictReader(history.read_text().splitlines())) if history.exists() else []
     return {"command": command, "seconds": round(float(rows[-1]["seconds"])) if rows else None}
 
 
