@@ -51,7 +51,7 @@ def report(classifier, judged, split):
     yield (
         f"Model {classifier.version}, {len(judged)} photos of the {split} split, by photo, age, sex and site alone. "
         f"Urgent from a melanoma probability of {melanoma:.3f}, soon from a malignancy risk of {malignancy:.3f}. "
-        "In brackets: the 95 % interval (Wilson).\n"
+        "In brackets: the 95 % interval (Wilson), a little narrow, as some spots are on several photos.\n"
     )
     yield f"| class | n | {' | '.join(TIERS)} |"
     yield "|---|--:|" + "--:|" * len(TIERS)
