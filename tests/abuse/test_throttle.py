@@ -1,7 +1,6 @@
 """Guessing passwords against real web processes that share nothing but the database."""
 
 import re
-import statistics
 import time
 import urllib.error
 import urllib.parse
@@ -110,8 +109,9 @@ def test_an_unknown_account_costs_the_same_time(real_cost):
             with pytest.raises(DomainError, match="Email or password is wrong"):
                 logins.log_in(email=email, password="wrong password", address=ATTACKER, user_agent="")
             seconds[email].append(time.process_time() - start)
-    medians = [statistics.median(values) for values in seconds.values()]
-    assert max(medians) < 1.1 * min(medians), medians
+    # Neighbours on the same caches only ever add time, so the least of each is its own cost.
+    least = [min(values) for values in seconds.values()]
+    assert max(least) < 1.1 * min(least), seconds
 
 
 def test_the_window_slides(app):

@@ -1,4 +1,7 @@
-"""The portal's worker with a model that dies of certain photos, each in a way of its own."""
+"""The portal's worker with a model that dies of certain photos, each in a way of its own.
+
+Importing it changes the classifier of the whole process: for workers only, never for a test module.
+"""
 
 import io
 import os
@@ -7,10 +10,8 @@ import signal
 from PIL import Image
 
 import ml.classifier
+from tests.faults.poisons import POISONS
 from worker import celery  # noqa: F401  what `celery -A tests.faults.poisoned_worker` looks for
-
-# The colour of a plain photo, by what reading it does to the worker's child.
-POISONS = {"crash": (255, 0, 0), "out_of_memory": (0, 255, 0), "endless_loop": (0, 0, 255)}
 
 _predict = ml.classifier.Classifier.predict
 

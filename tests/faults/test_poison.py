@@ -7,7 +7,7 @@ from PIL import Image
 
 from portal.extensions import db
 from portal.models import Case
-from tests.faults.poisoned_worker import POISONS
+from tests.faults.poisons import POISONS
 from tests.processes import PYTHON, Worker
 
 pytestmark = pytest.mark.slow
