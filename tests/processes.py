@@ -149,7 +149,7 @@ class Portal(WebServer):
     def child(self, word):
         """The supervisor's own child whose command line has ``word``, or None."""
         own = [process for process in self.processes() if process.ppid() == self.pid]
-        return next((process for process in own if word in " ".join(process.cmdline())), None)
+        return next((process for process in own if word in _command(process)), None)
 
     def is_gone(self):
         return not self.processes()
@@ -171,3 +171,10 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def _command(process):
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""  # it died in this moment and has no command any more

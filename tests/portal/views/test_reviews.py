@@ -216,7 +216,17 @@ class TestFirstRead:
         page = clinician.get(f"/cases/{case.id}").text
         assert "Your view first" in page
         assert "The health worker is worried" in page
-        for trace in ("82", "in 100", "activation-map", "tier-urgent", "Urgent", "test-1", "leaflet", "data-predicted"):
+        for trace in (
+            "82%",
+            "82 in",
+            "in 100",
+            "activation-map",
+            "tier-urgent",
+            "Urgent",
+            "test-1",
+            "leaflet",
+            "data-predicted",
+        ):
             assert trace not in page, trace
         assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 404
 
