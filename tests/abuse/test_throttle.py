@@ -1,6 +1,7 @@
 """Guessing passwords against real web processes that share nothing but the database."""
 
 import re
+import statistics
 import time
 import urllib.error
 import urllib.parse
@@ -102,16 +103,15 @@ def test_an_unknown_account_costs_the_same_time(real_cost):
     waiting = factories.make_user("clinician", password_hash=None)
     emails = [known.email, closed.email, waiting.email, "nobody@example.org"]
     seconds = {email: [] for email in emails}
-    for _round in range(9):
+    for _round in range(25):
         for email in emails:
             # Processor time: this machine may be busy with other things.
             start = time.process_time()
             with pytest.raises(DomainError, match="Email or password is wrong"):
                 logins.log_in(email=email, password="wrong password", address=ATTACKER, user_agent="")
             seconds[email].append(time.process_time() - start)
-    # Neighbours on the same caches only ever add time, so the least of each is its own cost.
-    least = [min(values) for values in seconds.values()]
-    assert max(least) < 1.1 * min(least), seconds
+    medians = [statistics.median(values) for values in seconds.values()]
+    assert max(medians) < 1.1 * min(medians), medians
 
 
 def test_the_window_slides(app):
