@@ -91,10 +91,9 @@ class Run:
         self.progress["seconds"] += pace.seconds()
         self.progress["epoch"] = number
         classifier = model.get_layer("lesion_classifier")
-        self.weights = classifier.get_weights()
+        self.weights = pace.weights
         self.optimizer = [keras.ops.convert_to_numpy(v) for v in model.optimizer.variables]
-        model.optimizer.finalize_variable_values(model.trainable_variables)
-        averaged = classifier.get_weights()
+        averaged = classifier.get_weights()  # `fit` ends by putting the averages into the model
         classifier.set_weights(self.weights)
         images_per_second = images / max(pace.seconds(), 1e-9)
         self._close_epoch(
@@ -258,6 +257,10 @@ class _Pace(keras.callbacks.Callback):
         left = self.seconds() * (1 - done) / max(done - start, 1e-9)
         self.bar.set_postfix_str(f"phase {done:.0%}, {max(left, 0) / 60:.0f} min left", False)
         self.bar.update(size)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The weights that learn: `fit` overwrites them with their averages before it returns.
+        self.weights = self.model.get_layer("lesion_classifier").get_weights()
 
     def on_train_end(self, logs=None):
         self.bar.close()
