@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, RadioField, SelectField, TextAreaField
+from wtforms import HiddenField, IntegerField, RadioField, SelectField, TextAreaField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
@@ -35,6 +35,7 @@ class ReviewForm(FlaskForm):
     """``has_prediction``: the model's view was shown, so whether the clinician agrees belongs to the review."""
 
     expected_review_count = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+    is_unread = HiddenField()  # set where the page that sends this showed no model's view
     diagnosis = RadioField(
         _("Your diagnosis"), choices=_diagnoses, validators=[InputRequired(_("Choose a diagnosis, or Unclear."))]
     )

@@ -88,8 +88,26 @@ class CasePage(Visit):
         return self.case.taken_until - timedelta(minutes=current_app.config["TAKEN_MINUTES"])
 
     @property
+    def is_being_read(self):
+        return self.case.status in ("queued", "running")
+
+    @property
+    def is_judged(self):
+        """There is something to explain: the model's view, or that it could not judge."""
+        return self.prediction is not None or self.case.status == "failed"
+
+    @property
     def is_open_to_review(self):
-        return self.is_clinician and not self.is_silent and self.case.status not in ("queued", "running")
+        return self.is_clinician and not self.is_silent
+
+    @property
+    def can_be_taken(self):
+        return self.is_clinician and self.case.status not in ("reviewed", "retake")
+
+    @property
+    def is_read_late(self):
+        """The model's view came after the decision, which nobody based on it."""
+        return self.prediction is not None and self.review is not None and self.review.prediction_id is None
 
     @property
     def other_visits(self):

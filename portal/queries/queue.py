@@ -1,6 +1,7 @@
 """The clinician's queue: risk first, then the longest waiting."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import case, func, literal, or_, tuple_
@@ -22,6 +23,8 @@ STATUS_GROUPS = {
     "retake": ("retake",),
     "reviewed": ("reviewed",),
 }
+# The model usually needs seconds. Who is still unread after this is offered for review as it is.
+READING_PATIENCE = timedelta(minutes=2)
 FIRST_READ = "first_read"  # stands where the tier would, until the impression is written
 
 
@@ -101,11 +104,12 @@ def load_queue(user, filters, after=None):
 def find_next_case_id(user, filters, now, *, after=None, before=None):
     """The nearest case that nobody else has, after or before the given one; without either the first. None at the end.
 
-    Cases the model is still reading are passed over: there is nothing to decide yet.
+    Cases that wait for the model are passed over for READING_PATIENCE, as its view may still come.
     """
     free = or_(Case.taken_by_id.is_(None), Case.taken_by_id == user.id, Case.taken_until <= now)
     statement = _filtered(db.select(Case.id), user, filters).where(free)
-    statement = statement.where(Case.status.not_in(STATUS_GROUPS["reading"]))
+    is_due = or_(Case.status.not_in(STATUS_GROUPS["reading"]), Case.submitted_at <= now - READING_PATIENCE)
+    statement = statement.where(is_due)
     backwards = before is not None
     if position := _position(user, before or after, filters):
         statement = statement.where(_beyond(position, filters, backwards=backwards))

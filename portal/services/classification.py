@@ -111,16 +111,20 @@ def claim_case(case_id):
 
 
 def finish_case(claim, prediction, *, thresholds, is_validated):
-    """Store an ml.classifier.Prediction and the tier it leads to; False when the claim is no longer ours."""
+    """Store an ml.classifier.Prediction and the tier it leads to; False when the claim is no longer ours.
+
+    A clinician who decided meanwhile did so without it: the prediction is kept beside the decision, which stands.
+    """
     begin_write(db.session)
-    case = _claimed(claim)
+    case = _claimed(claim, or_decided=True)
     if case is None:
         db.session.rollback()
         return False
     row = _store(case, prediction, thresholds, is_validated)
     case.prediction_id = row.id
     case.set_triage(_decide(case, prediction=row, thresholds=row.thresholds))
-    case.change_status("classified")
+    if case.status == "running":
+        case.change_status("classified")
     details = {"model_version": row.model_version, "tier": case.tier}
     audit.record(action="case.classify", target=case, clinic_id=case.clinic_id, details=details)
     db.session.commit()
@@ -189,11 +193,12 @@ def _read_claim(case_id, attempt):
     return claim
 
 
-def _claimed(claim):
+def _claimed(claim, *, or_decided=False):
+    is_ours = Case.status == "running"
+    if or_decided:
+        is_ours |= (Case.status == "reviewed") & Case.prediction_id.is_(None)
     return db.session.scalar(
-        db.select(Case)
-        .where(Case.id == claim.case_id, Case.status == "running", Case.attempts == claim.attempt)
-        .with_for_update()
+        db.select(Case).where(Case.id == claim.case_id, is_ours, Case.attempts == claim.attempt).with_for_update()
     )
 
 

@@ -8,8 +8,6 @@ from portal.extensions import db
 from portal.models import DIAGNOSES, DISPOSITIONS, FirstRead, Review
 from portal.services import audit
 
-# A human may decide whether or not the model could.
-REVIEWABLE = ("classified", "reviewed", "failed", "retake")
 MONITOR_WEEKS = range(1, 105)
 
 
@@ -30,7 +28,7 @@ def record_first_read(*, case, reader, diagnosis):
 def record_review(
     *, case, reviewer, expected_review_count, diagnosis, agrees, disposition, monitor_weeks=None, note=""
 ):
-    """Add a decision; the case is reviewed and free for others.
+    """Add a decision; the case is reviewed and free for others, whether or not the model has read the photo.
 
     ``expected_review_count``: the reviews the reviewer saw; Conflict when somebody added one since.
     ``agrees``: with the model's view; None, and kept None, where there is none.
@@ -40,8 +38,6 @@ def record_review(
     _check_disposition(disposition, monitor_weeks)
     begin_write(db.session)
     db.session.refresh(case, with_for_update=True)
-    if case.status not in REVIEWABLE:
-        raise Conflict(_("The computer is still reading this photo. Wait a moment and load the case again."))
     if case.review_count != expected_review_count:
         raise Conflict(_("Somebody reviewed this case while you had it open. Read their decision first."))
     if case.prediction_id is not None:

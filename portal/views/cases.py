@@ -62,8 +62,9 @@ def new():
 def show(case_id):
     case = get_case_or_404(case_id)
     record_view(action="case.view", target=case, clinic_id=case.clinic_id)
-    is_being_read = case.status in ("queued", "running")
-    if is_being_read or (case.status == "failed" and current_user.role == "health_worker"):
+    # A clinician need not wait for the computer: the result page lets them decide without it.
+    waits = {"health_worker": ("queued", "running", "failed"), "admin": ("queued", "running")}
+    if case.status in waits.get(current_user.role, ()):
         return render_template("cases/waiting.html", case=case)
     return render_result(case)
 

@@ -19,9 +19,11 @@ blueprint = Blueprint("reviews", __name__, url_prefix="/cases/<uuid:case_id>")
 @require_role("clinician")
 def create(case_id):
     case = get_case_or_404(case_id)
+    form = ReviewForm(has_prediction=case.prediction_id is not None)
+    if form.is_unread.data and case.prediction_id is not None:
+        return _computer_was_faster(case, form)
     if must_read_first(case, current_user):
         raise DomainError(_("Write down your own impression first. Then the computer's view is shown."))
-    form = ReviewForm(has_prediction=case.prediction_id is not None)
     if not form.validate_on_submit():
         return render_result(case, review_form=form, status=400)
     try:
@@ -70,6 +72,14 @@ def take(case_id):
 def release(case_id):
     cases.release_case(case=get_case_or_404(case_id), clinician=current_user)
     return _quietly() or redirect(url_for("queue.index"))
+
+
+def _computer_was_faster(case, form):
+    """The model's view came while somebody decided without it: they see it before their decision counts."""
+    if must_read_first(case, current_user) and form.diagnosis.validate(form):
+        reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+    words = _("The computer read this photo while you decided. Look at its view, then record.")
+    return render_result(case, review_form=form, collision=words, status=409)
 
 
 def _onward(case_id):

@@ -6,7 +6,9 @@ const PATIENCE = 1.15;
 const SLOW_AFTER_MS = 90_000;
 
 const live = document.getElementById("live");
+const review = document.querySelector("form[data-review]");
 const startedAt = Date.now();
+let isTouched = Boolean(document.querySelector("[data-collision], .field-error"));
 let pause = FIRST_PAUSE_MS;
 
 const show = (id, isShown) => {
@@ -27,7 +29,9 @@ async function look() {
     show("live-offline", true);
   }
   if (status && status !== "queued" && status !== "running") {
-    location.reload();
+    // A decision half made outlives the news: the server shows the view before it records.
+    if (isTouched) show("live-ready", true);
+    else location.reload();
     return;
   }
   if (status) live.dataset.status = status;
@@ -36,6 +40,9 @@ async function look() {
   setTimeout(look, pause);
 }
 
+review?.addEventListener("input", () => {
+  isTouched = true;
+});
 setTimeout(look, pause);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) pause = FIRST_PAUSE_MS;

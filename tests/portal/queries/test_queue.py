@@ -5,7 +5,15 @@ from sqlalchemy import event
 
 from portal.database import utc_now
 from portal.extensions import db
-from portal.queries.queue import FIRST_READ, PAGE_SIZE, QueueFilters, find_next_case_id, last_review_at, load_queue
+from portal.queries.queue import (
+    FIRST_READ,
+    PAGE_SIZE,
+    READING_PATIENCE,
+    QueueFilters,
+    find_next_case_id,
+    last_review_at,
+    load_queue,
+)
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -139,7 +147,7 @@ def test_next_skips_what_another_has_and_what_is_still_read(clinician, make_case
     now = utc_now()
     taken = make_case(tier="urgent", hours=5)
     taken.taken_by, taken.taken_until = factories.make_user("clinician"), now + timedelta(minutes=5)
-    make_case("running", tier="urgent", hours=4)
+    make_case("running", tier="urgent", hours=0.01)
     freed = make_case(tier="urgent", hours=3)
     freed.taken_by, freed.taken_until = taken.taken_by, now - timedelta(minutes=5)
     mine = make_case(tier="soon")
@@ -152,6 +160,13 @@ def test_next_skips_what_another_has_and_what_is_still_read(clinician, make_case
     assert find_next_case_id(clinician, everything, now, before=mine.id) == freed.id
     assert find_next_case_id(clinician, everything, now, before=freed.id) is None
     assert find_next_case_id(clinician, QueueFilters(tier="soon"), now) == mine.id
+
+
+def test_next_waits_for_the_model_a_little_and_not_for_ever(clinician, make_case):
+    case, now = make_case("queued", hours=0), utc_now()
+    soon, late = now + READING_PATIENCE / 2, now + READING_PATIENCE * 2
+    assert find_next_case_id(clinician, QueueFilters(), soon) is None
+    assert find_next_case_id(clinician, QueueFilters(), late) == case.id
 
 
 def test_next_goes_on_from_a_case_that_was_just_reviewed(clinician, make_case):

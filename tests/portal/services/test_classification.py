@@ -10,6 +10,7 @@ from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Case, Prediction
 from portal.services import cases, classification
+from portal.services.reviews import record_review
 from tests import factories
 from tests.answers import THRESHOLDS, made_up_answer
 from tests.processes import RedisServer
@@ -105,6 +106,36 @@ def test_a_photo_asked_anew_meanwhile_is_not_overruled(app):
     clinician = factories.make_user("clinician", clinic=case.clinic)
     cases.ask_retake(case=case, clinician=clinician, reason="blurred")
     assert finish(claim) is False and case.status == "retake"
+
+
+def _decide(case):
+    clinician = factories.make_user("clinician", clinic=case.clinic)
+    said = {"diagnosis": "nv", "agrees": None, "disposition": "no_action", "expected_review_count": 0}
+    return record_review(case=case, reviewer=clinician, **said)
+
+
+def test_a_decision_made_meanwhile_stands_and_the_late_view_is_kept_beside_it(app):
+    case = factories.make_case()
+    claim = classification.claim_case(case.id)
+    review = _decide(case)
+    assert finish(claim, made_up_answer(melanoma=0.4)) is True
+    assert (case.status, case.review_count, case.lease_expires_at, case.ring_at) == ("reviewed", 1, None, None)
+    assert (case.prediction.model_version, case.tier) == ("made-up-1", "urgent")
+    assert (review.prediction_id, review.agrees, review.disposition) == (None, None, "no_action")
+    assert finish(claim) is False
+
+
+def test_a_decided_case_is_not_read_failed_or_rung_for(app):
+    case = factories.make_case()
+    claim = classification.claim_case(case.id)
+    _decide(case)
+    classification.fail_case(claim, "model_error", is_final=True)
+    assert (case.status, case.failure_reason, case.ring_at) == ("reviewed", None, None)
+    waiting = factories.make_case()
+    _decide(waiting)
+    assert classification.claim_case(waiting.id) is None
+    classification.sweep()
+    assert (waiting.status, waiting.prediction) == ("reviewed", None)
 
 
 def test_the_same_model_version_is_stored_once(app):

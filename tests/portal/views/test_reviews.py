@@ -23,6 +23,9 @@ DECISION = {
     "then": "show",
 }
 
+# What the form of a page sends that has no model's view to show.
+UNREAD_DECISION = {name: value for name, value in DECISION.items() if name != "agrees"} | {"is_unread": "yes"}
+
 RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -88,6 +91,31 @@ class TestTheCasePage:
         values = {name: value for name, value in DECISION.items() if name != "agrees"}
         assert clinician.post(f"/cases/{case.id}/reviews", data=values).status_code == 302
         assert reviews_of(case)[0].agrees is None
+
+    @pytest.mark.parametrize("status", ["queued", "running"])
+    def test_a_case_still_unread_can_be_decided_without_the_model(self, make_case, clinician, status):
+        case = make_case(status, prediction=False, tier_reasons=[])
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "You need not wait for it." in page and f'data-status="{status}"' in page
+        assert "Do you agree" not in page
+        assert clinician.post(f"/cases/{case.id}/reviews", data=UNREAD_DECISION).status_code == 302
+        [review] = reviews_of(case)
+        assert (review.agrees, review.prediction_id, case.status) == (None, None, "reviewed")
+        page = clinician.get(f"/cases/{case.id}").text
+        assert "There was no computer's view then." in page and "need not wait" not in page
+
+    def test_a_view_that_came_after_the_decision_says_so(self, make_case, clinician, colleague):
+        case = make_case("running", prediction=False)
+        factories.make_review(case, colleague, agrees=None)
+        assert "after the decision" not in clinician.get(f"/cases/{case.id}").text
+        factories.make_prediction(case, **MELANOMA)
+        assert "read this photo after the decision" in clinician.get(f"/cases/{case.id}").text
+
+    def test_a_health_worker_tells_the_patient_what_was_decided(self, make_case, clinic, as_user):
+        case = make_case("reviewed")
+        page = as_user(factories.make_user(clinic=clinic)).get(f"/cases/{case.id}").text
+        assert "The clinician found nothing that must be done now" in page
+        assert "A doctor should see this spot very soon" not in page
 
     def test_shows_earlier_visits_and_the_new_photo_of_a_retake(self, make_case, clinician):
         old = make_case("retake", prediction=False, submitted_at=utc_now() - timedelta(days=1))
@@ -160,6 +188,15 @@ class TestDeciding:
         assert "Irregular network." in response.text
         assert 'name="expected_review_count" type="hidden" value="1"' in response.text
         assert len(reviews_of(case)) == 1
+
+    def test_a_view_that_came_meanwhile_is_seen_before_the_decision_counts(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/reviews", data=UNREAD_DECISION)
+        assert response.status_code == 409
+        for words in ("The computer read this photo while you decided", "about 82 in 100", "Irregular network."):
+            assert words in response.text
+        assert 'name="is_unread"' not in response.text
+        assert not reviews_of(case)
+        assert clinician.post(f"/cases/{case.id}/reviews", data=DECISION).status_code == 302
 
     def test_after_a_collision_a_second_decision_can_be_added(self, case, clinician, colleague):
         factories.make_review(case, colleague)
@@ -237,6 +274,14 @@ class TestFirstRead:
         response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
         assert response.status_code == 400
         assert "in 100" not in response.text
+        assert not reviews_of(case)
+
+    def test_a_decision_without_the_view_is_the_impression_when_the_view_comes_meanwhile(self, case, clinician):
+        response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": ""})
+        assert response.status_code == 409 and "in 100" not in response.text
+        response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": "bkl"})
+        assert response.status_code == 409 and "about 82 in 100" in response.text
+        assert db.session.scalars(db.select(FirstRead.diagnosis)).all() == ["bkl"]
         assert not reviews_of(case)
 
     def test_an_empty_impression_is_asked_for_again(self, case, clinician):
