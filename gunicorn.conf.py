@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
-worker_class = "gthread"
+worker_class = "ops.web_worker.PatientWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = int(os.environ.get("WEB_THREADS") or 8)
+worker_connections = 400  # each may need a file for its request, and 1,024 open files are a common limit
 preload_app = True  # one import for all workers; the engine has no connection yet when they fork
 wsgi_app = "portal:create_app()"
 

@@ -27,8 +27,11 @@ settings.load_profile("portal")
 
 
 def pytest_generate_tests(metafunc):
-    if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
-        metafunc.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+    marker = metafunc.definition.get_closest_marker("databases")
+    if "database_kind" in metafunc.fixturenames and marker:
+        is_short_enough = marker.kwargs.get("short") != "sqlite"
+        other = pytest.param("postgresql", marks=() if is_short_enough else pytest.mark.long)
+        metafunc.parametrize("database_kind", ["sqlite", other], indirect=True)
 
 
 def pytest_collection_modifyitems(items):
@@ -203,7 +206,8 @@ def worker(make_worker):
 def live_server(environment, data_dir, app):
     """A real gunicorn on the test's database; ``.url`` is its address."""
     port = free_port()
-    command = [PYTHON, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "portal:create_app()"]
+    # The script, not the module: only so does its own successor, after SIGUSR2, find its way.
+    command = [Path(PYTHON).with_name("gunicorn"), "--bind", f"127.0.0.1:{port}", "portal:create_app()"]
     server = WebServer(command, data_dir / "web.log", environment, port).start()
     yield server
     server.stop(5)

@@ -1,5 +1,6 @@
 """A web server that is killed mid-upload: what was answered with success exists whole, nothing exists by half."""
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -7,6 +8,7 @@ import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from portal.extensions import db
@@ -14,6 +16,7 @@ from portal.images import clean_photo
 from portal.models import Case, Image, Lesion, Patient
 from tests.faults.conftest import PHOTOS
 from tests.faults.visitor import Visitor
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -22,16 +25,17 @@ class Uploader(threading.Thread):
     """Uploads until ``number`` were answered with success, whatever happens to the server in between."""
 
     def __init__(self, visitor, number):
-        super().__init__()
+        super().__init__(daemon=True)
         self.visitor, self.number = visitor, number
-        self.stored, self.refused = {}, []
+        self.stored, self.refused, self.dropped = {}, [], []
 
     def run(self):
         while len(self.stored) < self.number:
             photo = PHOTOS[len(self.stored) % len(PHOTOS)]
             try:
                 status, case_id = self.visitor.upload(photo)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
+                self.dropped.append(repr(error))
                 time.sleep(0.1)
                 continue
             if case_id is None:
@@ -65,10 +69,34 @@ def test_uploads_while_the_web_server_is_killed(app, nurse, live_server, uploads
     assert len(set(counts)) == 1 and len(stored) <= counts[0] <= len(stored) + 4 * kills
 
 
-def test_a_new_web_server_takes_over_without_dropping_a_request(app, nurse, live_server):
-    uploader = Uploader(Visitor(live_server.url, nurse), 12)
-    uploader.start()
-    time.sleep(1)
-    os.kill(live_server.pid, signal.SIGHUP)  # gunicorn starts new workers and lets the old ones finish
-    uploader.join()
-    assert uploader.refused == [] and len(uploader.stored) == 12
+@pytest.mark.databases(short="sqlite")
+@pytest.mark.parametrize(("uploads", "deploys"), [(24, 1), pytest.param(200, 5, marks=pytest.mark.long)])
+def test_a_deploy_drops_no_request(clinic, live_server, make_worker, uploads, deploys):
+    """As docs/production.md says: gunicorn's own successor on the same socket, then the workers one by one."""
+    worker = make_worker("old")
+    uploaders = [Uploader(Visitor(live_server.url, clinic.nurse), uploads // 4) for _thread in range(4)]
+    for uploader in uploaders:
+        uploader.start()
+    master = psutil.Process(live_server.pid)
+    for number in range(deploys):
+        os.kill(master.pid, signal.SIGUSR2)
+        successor = wait_until(lambda master=master: successor_of(master), 60)
+        os.kill(master.pid, signal.SIGTERM)
+        newer = make_worker(f"new-{number}")
+        worker.stop()
+        master, worker = successor, newer
+    assert any(uploader.is_alive() for uploader in uploaders) or deploys == 1, "the deploys were over before the load"
+    for uploader in uploaders:
+        uploader.join()
+    wait_until(lambda: not live_server.is_running, 30)
+    clinic.submitted = [case_id for uploader in uploaders for case_id in uploader.stored]
+    clinic.wait(120)
+    assert [uploader.refused + uploader.dropped for uploader in uploaders] == [[]] * 4
+    print(f"{deploys} deploys during {uploads} uploads: none refused, none dropped")
+    clinic.expect_all_classified_once()
+
+
+def successor_of(master):
+    """gunicorn's next master, once it has web processes of its own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return next((child for child in master.children() if child.children()), None)

@@ -24,14 +24,23 @@ class Visitor:
         place = headers.get("Location", "")
         return status, uuid.UUID(place.rsplit("/", 1)[-1]) if status == 303 else None
 
-    def post(self, path, fields, files=None):
+    @property
+    def cookies(self):
+        """The value of the Cookie header."""
+        return "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
+
+    @staticmethod
+    def encode(fields, files=None):
+        """Body and Content-Type of a form."""
         boundary = uuid.uuid4().hex
         parts = [_part(boundary, name, value.encode()) for name, value in fields.items()]
         parts += [_part(boundary, name, data, f'; filename="{name}.jpg"') for name, data in (files or {}).items()]
-        body = b"".join(parts) + f"--{boundary}--\r\n".encode()
+        return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+    def post(self, path, fields, files=None):
+        body, kind = self.encode(fields, files)
         connection = http.client.HTTPConnection(self._address, timeout=60)
-        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
-        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Cookie": cookies}
+        headers = {"Content-Type": kind, "Cookie": self.cookies}
         try:
             connection.request("POST", path, body, headers)
             response = connection.getresponse()
