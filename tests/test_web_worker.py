@@ -95,7 +95,7 @@ def test_a_body_that_is_too_long_or_of_no_known_length_is_refused_unread(dial, h
 
 def test_a_head_without_end_is_cut_off(dial):
     connection = dial()
-    with pytest.raises(OSError):  # noqa: PT011  reset or broken pipe, whichever comes first
+    with pytest.raises(OSError):
         for _line in range(200):
             connection.sendall(b"X-Long: " + b"a" * 4000 + b"\r\n")
             time.sleep(0.01)

@@ -21,6 +21,7 @@ def poisoned_worker(environment, data_dir, redis_server):
     worker.kill()
 
 
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize("others", [10, pytest.param(50, marks=pytest.mark.long)])
 def test_a_poisonous_photo(clinic, poisoned_worker, others):
     poisons = {name: clinic.submit(plain_photo(colour)) for name, colour in POISONS.items()}

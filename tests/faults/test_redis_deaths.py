@@ -20,6 +20,7 @@ def submit_quickly(clinic, number):
     return slowest
 
 
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize(("kills", "away_seconds"), [(2, 5), pytest.param(5, 120, marks=pytest.mark.long)])
 def test_redis_is_killed_and_its_file_deleted(clinic, worker, redis_server, kills, away_seconds):
     pid, slowest = worker.pid, 0
@@ -41,6 +42,7 @@ def test_redis_is_killed_and_its_file_deleted(clinic, worker, redis_server, kill
     clinic.expect_all_classified_once()
 
 
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.long)])
 def test_redis_is_frozen(clinic, worker, redis_server, seconds):
     clinic.submit()
