@@ -1,5 +1,7 @@
 """How times, numbers and codes read on a page; each function is also a template filter of its name."""
 
+from datetime import timedelta
+
 from flask_babel import format_date, format_datetime, format_percent, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -49,6 +51,14 @@ def time_ago(at):
     return local_date(at)
 
 
+def since(at):
+    """The same inside a sentence: "just now", "12 min ago", "3 Nov 2026"."""
+    age = utc_now() - at
+    if age < timedelta(minutes=1) or age >= timedelta(days=28):
+        return time_ago(at)
+    return _("%(time)s ago", time=time_ago(at))
+
+
 def local_date(at):
     """A date as this language writes it: "3 Nov 2026"."""
     return format_date(at, "d MMM y")
@@ -62,9 +72,9 @@ def local_time(at):
 def percent(share):
     """0.624 as "62%", as the language writes it; never 0 or 100 for what is only close to it."""
     if 0 < share < 0.005:
-        return "< " + format_percent(0.01)
+        return "<\u00a0" + format_percent(0.01)
     if 0.995 <= share < 1:
-        return "> " + format_percent(0.99)
+        return ">\u00a0" + format_percent(0.99)
     return format_percent(round(share, 2))
 
 
@@ -145,6 +155,7 @@ def _name(names, code):
 
 FILTERS = (
     time_ago,
+    since,
     local_date,
     local_time,
     percent,

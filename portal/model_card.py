@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from ml.labels import CLASSES
@@ -34,6 +35,10 @@ class ModelCard:
     @property
     def version(self):
         return self.description["version"]
+
+    @property
+    def made_on(self):
+        return date.fromisoformat(self.description["created_at"][:10])
 
     @property
     def is_validated(self):

@@ -1,13 +1,22 @@
 """The explanation of one result, for the clinician or for the patient."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from portal.explanations import texts
-from portal.explanations.frequencies import about_in_hundred, in_hundred
+from portal.explanations.frequencies import about, about_in_hundred, in_hundred
 from portal.explanations.names import SEX_NAMES, class_name, site_name
+
+
+class Shift(NamedTuple):
+    """What one fact did to the chance of cancer."""
+
+    direction: str  # "up", "down" or "same"
+    what: str
+    how: str
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class Explanation:
     headline: str
     risk_sentence: str  # empty where the model has nothing to say
     paragraphs: tuple[str, ...]
-    moved: tuple[tuple[str, str], ...]  # (what, how it moved the chance), the photo first
+    moved: tuple[Shift, ...]  # the photo first; what changed nothing in one line, last
     could_also_be: tuple[str, ...]  # the conformal set without the class named first
     look_alikes: tuple[str, ...]  # what looks alike to people, known to the model or not
     safety_net: str
@@ -79,16 +88,18 @@ def _paragraphs(tier, prediction, is_in_doubt, voice):
 
 
 def _moved(prediction):
+    idle = []
     for factor in prediction.factors:
         before, after = in_hundred(factor["risk_before"]), in_hundred(factor["risk_after"])
-        chances = {"before": about_in_hundred(factor["risk_before"]), "after": about_in_hundred(factor["risk_after"])}
+        chances = {"before": about(factor["risk_before"]), "after": about(factor["risk_after"])}
         if after > before:
-            sentence = _("raises it from %(before)s to %(after)s", **chances)
+            yield Shift("up", _factor_name(factor), _("raises it from %(before)s to %(after)s in 100", **chances))
         elif after < before:
-            sentence = _("lowers it from %(before)s to %(after)s", **chances)
+            yield Shift("down", _factor_name(factor), _("lowers it from %(before)s to %(after)s in 100", **chances))
         else:
-            sentence = _("hardly changes it (%(after)s)", after=chances["after"])
-        yield _factor_name(factor), sentence
+            idle.append(_factor_name(factor))
+    if idle:
+        yield Shift("same", ", ".join(idle), _("hardly any change"))
 
 
 def _factor_name(factor):

@@ -13,6 +13,16 @@ def about_in_hundred(p):
     return _("about %(count)s in 100", count=count)
 
 
+def about(p):
+    """The same without its "in 100", for sentences that name it once."""
+    count = in_hundred(p)
+    if count < 1:
+        return _("fewer than 1")
+    if count > 99:
+        return _("more than 99")
+    return _("about %(count)s", count=count)
+
+
 def in_hundred(p):
     """The whole number of hundredths, 0..100, where only what is under half a hundredth of an end reaches it."""
     return round(100 * min(max(p, 0), 1))

@@ -97,6 +97,11 @@ class CasePage(Visit):
         return self.prediction is not None or self.case.status == "failed"
 
     @property
+    def is_in_doubt(self):
+        """Some voice says that the model cannot judge this photo, whatever the tier became."""
+        return any(reason["tier"] == "cannot_assess" for reason in self.reasons)
+
+    @property
     def is_open_to_review(self):
         return self.is_clinician and not self.is_silent
 

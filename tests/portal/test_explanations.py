@@ -106,10 +106,11 @@ def test_without_a_prediction_nothing_is_said_of_the_class():
 
 def test_what_moved_the_risk_has_size_and_direction():
     moved = describe(make_case(), make_prediction()).moved
-    assert [label for label, _sentence in moved] == ["The photo", "Age 62", "Male", "Place: Back"]
-    assert moved[0][1] == "raises it from about 20 in 100 to about 50 in 100"
-    assert moved[2][1] == "lowers it from about 62 in 100 to about 60 in 100"
-    assert moved[3][1] == "hardly changes it (about 60 in 100)"
+    assert [shift.what for shift in moved] == ["The photo", "Age 62", "Male", "Place: Back"]
+    assert [shift.direction for shift in moved] == ["up", "up", "down", "same"]
+    assert moved[0].how == "raises it from about 20 to about 50 in 100"
+    assert moved[2].how == "lowers it from about 62 to about 60 in 100"
+    assert moved[3].how == "hardly any change"
 
 
 @pytest.mark.parametrize("site", SITES)

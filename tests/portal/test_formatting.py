@@ -43,7 +43,15 @@ def test_local_time_names_its_zone():
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(0, "0%"), (0.0004, "< 1%"), (0.01, "1%"), (0.624, "62%"), (0.99, "99%"), (0.9999, "> 99%"), (1, "100%")],
+    [
+        (0, "0%"),
+        (0.0004, "<\u00a01%"),
+        (0.01, "1%"),
+        (0.624, "62%"),
+        (0.99, "99%"),
+        (0.9999, ">\u00a099%"),
+        (1, "100%"),
+    ],
 )
 def test_percent_never_rounds_to_certainty(share, words):
     assert formatting.percent(share) == words

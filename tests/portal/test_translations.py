@@ -56,10 +56,7 @@ def test_a_text_is_shown_in_the_language_asked_for(app):
         assert class_name("nv") == "Lunar (nevo)"
         assert site_name("back") == "Espalda"
         assert reason_text({"code": "checklist", "params": {"score": 5}}).startswith("El cuestionario da 5 puntos")
-        assert (
-            describe(make_case(), make_prediction()).moved[0][1]
-            == "la sube de unas 20 de cada 100 a unas 50 de cada 100"
-        )
+        assert describe(make_case(), make_prediction()).moved[0].how == "la sube de unas 20 a unas 50 de cada 100"
 
 
 def test_a_translation_nobody_checked_says_so(app, as_user):

@@ -204,7 +204,7 @@ def test_model_page_says_what_it_is_how_well_it_did_and_what_it_cannot(admin, mo
         "0.930 to 0.952",
     ):
         assert text in page
-    assert "95.1 %" in page and "92.0 to 97.0" in page and "Merkel cell" in page
+    assert "95.1%" in page and "92.0 to 97.0" in page and "Merkel cell" in page
     assert 'src="/admin/model/plots/roc.svg"' in page
 
 
