@@ -5,16 +5,11 @@ from flask_babel import gettext as _
 
 def about_in_hundred(p):
     """ "about 3 in 100" for a probability 0..1; the ends say "fewer than 1" and "more than 99"."""
-    count = in_hundred(p)
-    if count < 1:
-        return _("fewer than 1 in 100")
-    if count > 99:
-        return _("more than 99 in 100")
-    return _("about %(count)s in 100", count=count)
+    return _("%(count)s in 100", count=about(p))
 
 
 def about(p):
-    """The same without its "in 100", for sentences that name it once."""
+    """The same without its "in 100", for sentences that say it once."""
     count = in_hundred(p)
     if count < 1:
         return _("fewer than 1")
