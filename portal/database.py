@@ -10,8 +10,9 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 LOCK_TIMEOUT_SECONDS = 30
+LOCK_POLL_SECONDS = 0.002
 WRITE_AHEAD_LOG_BYTES = 32 * 1024 * 1024
-CHECKPOINT_TIMEOUT_SECONDS = 0.5
+CHECKPOINT_SECONDS = 5
 CHECKPOINT_PAUSE_SECONDS = 5
 _BEGIN_OPTION = "sqlite_begin"
 # Execution option: a transaction that takes SQLite's write lock as it begins.
@@ -82,29 +83,63 @@ def install_sqlite_rules(engine):
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
 
+    write_lock = SqliteWriteLock(Path(f"{engine.url.database}-wal"))
+
     @event.listens_for(engine, "begin")
     def begin(connection):
-        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN_OPTION, "BEGIN"))
+        statement = connection.get_execution_options().get(_BEGIN_OPTION)
+        if statement is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            write_lock.take(connection, statement)
 
-    _keep_log_short(engine)
 
+class SqliteWriteLock:
+    """Whose turn it is to write, and a write-ahead log that stays short.
 
-def _keep_log_short(engine):
-    # While others write without a pause, SQLite's own checkpoints never find the log unused, and it grows on.
-    log = Path(f"{engine.url.database}-wal")
-    again_at = 0
+    SQLite's own waiting looks every 100 ms whether the lock is free; between busy writers it is free for 1 ms, so
+    somebody waits in vain for as long as others write, and no checkpoint ever finds the log unused.
+    """
 
-    @event.listens_for(engine, "checkin")
-    def checkin(connection, _record):
-        nonlocal again_at
-        if connection is None or time.monotonic() < again_at or not log.exists():
-            return
-        if log.stat().st_size > WRITE_AHEAD_LOG_BYTES:
-            again_at = time.monotonic() + CHECKPOINT_PAUSE_SECONDS  # a long reader may be in the way: do not insist
-            connection.execute(f"PRAGMA busy_timeout = {int(CHECKPOINT_TIMEOUT_SECONDS * 1000)}")
-            is_busy, *_pages = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            connection.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")
-            again_at *= is_busy
+    def __init__(self, log):
+        self._log = log
+        self._shorten_again_at = 0.0
+
+    def take(self, connection, statement):
+        """Begin a write transaction; OperationalError after LOCK_TIMEOUT_SECONDS."""
+        cursor = connection.connection.cursor()
+        ends_at = time.monotonic() + LOCK_TIMEOUT_SECONDS
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._shorten_log(cursor)
+            while time.monotonic() < ends_at:
+                try:
+                    cursor.execute(statement)
+                    return
+                except connection.dialect.dbapi.OperationalError as error:
+                    if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                        break
+                time.sleep(LOCK_POLL_SECONDS)
+            connection.exec_driver_sql(statement)  # once more, so that the refusal comes as SQLAlchemy's
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")
+            cursor.close()
+
+    def _shorten_log(self, cursor):
+        """Nobody begins a write before a long log is short again; a long reader (a backup) is not waited for."""
+        ends_at = time.monotonic() + CHECKPOINT_SECONDS
+        while time.monotonic() > self._shorten_again_at and self._is_long():
+            is_busy, *_pages = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy and time.monotonic() > ends_at:
+                self._shorten_again_at = time.monotonic() + CHECKPOINT_PAUSE_SECONDS
+            elif is_busy:
+                time.sleep(LOCK_POLL_SECONDS)
+
+    def _is_long(self):
+        try:
+            return self._log.stat().st_size > WRITE_AHEAD_LOG_BYTES
+        except FileNotFoundError:
+            return False
 
 
 def begin_write(session):

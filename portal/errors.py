@@ -6,7 +6,7 @@ from flask import current_app, g, render_template, request
 from flask_babel import lazy_gettext as _
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from portal.extensions import db
@@ -47,6 +47,8 @@ def init_app(app):
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DomainError, show_domain_error)
     app.register_error_handler(OperationalError, show_database_error)
+    app.register_error_handler(DataError, show_impossible_value)
+    app.register_error_handler(OverflowError, show_impossible_value)
     app.register_error_handler(Exception, show_unexpected_error)
 
 
@@ -76,6 +78,12 @@ def show_database_error(error):
     db.session.rollback()
     g._login_user = AnonymousUserMixin()  # Flask-Login's own place: this page asks the database nothing more
     return _page(503, reference=_log(error))
+
+
+def show_impossible_value(error):
+    """A number or a character that no column can hold; PostgreSQL and SQLite complain in words of their own."""
+    db.session.rollback()
+    return _page(400, reference=_log(error))
 
 
 def show_unexpected_error(error):

@@ -29,6 +29,7 @@ from portal.services import audit
 # A publish that arrived needs no second ring so soon; the gap doubles, or a backlog would flood the queue.
 FIRST_RING_AFTER = timedelta(seconds=15)
 LAST_RING_AFTER = timedelta(minutes=10)
+LOST_AFTER = timedelta(seconds=5)  # a message younger than that may just be on its way from Redis to a worker
 SWEEP_BATCH = 500
 
 # Nobody waits longer than this for a doorbell.
@@ -146,8 +147,14 @@ def fail_case(claim, reason, *, is_final=False):
 
 
 def sweep():
-    """Ring for every case that is due, and give up those whose worker died for the last time."""
+    """Ring for every case that is due, and give up those whose worker died for the last time.
+
+    Once no message waits in Redis, every queued case is due: those that were sent and are gone were lost with
+    the worker that held them, or with Redis itself.
+    """
     is_due = Case.status.in_(("queued", "running")) & (Case.ring_at <= utc_now())
+    if not _messages_wait():
+        is_due |= (Case.status == "queued") & (Case.status_changed_at <= utc_now() - LOST_AFTER)
     if db.session.scalar(db.select(Case.id).where(is_due).limit(1)) is None:
         return
     begin_write(db.session)
@@ -162,6 +169,15 @@ def sweep():
             waiting.append(case.id)
     db.session.commit()
     ring(*waiting)
+
+
+def _messages_wait():
+    """Whether a case's message is in Redis and not with a worker; True when Redis does not say."""
+    try:
+        with current_app.extensions["celery"].connection_for_write(transport_options=IMPATIENT) as connection:
+            return connection.default_channel.client.llen("cases") > 0
+    except (BrokerError, RedisError, OSError):
+        return True
 
 
 def _publish(task, calls, **options):

@@ -38,11 +38,14 @@ class Visitor:
         return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
     def post(self, path, fields, files=None):
-        body, kind = self.encode(fields, files)
+        return self.send("POST", path, *self.encode(fields, files))
+
+    def send(self, method, path, body=None, kind="text/plain"):
+        """Status and headers of the answer to one request on a connection of its own."""
         connection = http.client.HTTPConnection(self._address, timeout=60)
         headers = {"Content-Type": kind, "Cookie": self.cookies}
         try:
-            connection.request("POST", path, body, headers)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             response.read()
         finally:

@@ -1,17 +1,14 @@
 """Hostile and odd files: each is cleaned or refused with words, quickly, and nothing but pixels is kept."""
 
 import io
-import struct
 import time
-import zlib
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from portal.images import MAX_STORED_SIDE_PX, THUMBNAIL_SIDE_PX, UnusablePhoto, clean_photo
+from tests.hostile import HOSTILE, encode
 from tests.photos import lesion_image, lesion_photo
 
 SECRETS = (
@@ -26,56 +23,6 @@ SECRETS = (
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>SECRET-XMP</x:xmpmeta>"
 
-
-def encode(image, kind="JPEG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def png_claiming(width, height):
-    """A PNG of a few bytes whose header claims any size."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
-    )
-
-
-def jpeg_with_many_scans():
-    """A progressive JPEG whose last scan is repeated: little to send, very long to decode."""
-    data = encode(Image.new("RGB", (400, 300)), progressive=True)
-    last = data.rindex(b"\xff\xda")
-    return data[:-2] + data[last:-2] * 4000 + data[-2:]
-
-
-HOSTILE = {
-    "nothing": b"",
-    "text": b"not a photo at all " * 50,
-    "html named .jpg": b"<!doctype html><script>alert(1)</script>",
-    "svg named .jpg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
-    "gif": encode(lesion_image(width=400, height=300), "GIF"),
-    "bmp": encode(lesion_image(width=400, height=300), "BMP"),
-    "tiff": encode(lesion_image(width=400, height=300), "TIFF"),
-    "pdf": b"%PDF-1.7\n" + lesion_photo(width=400, height=300),
-    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 500,
-    "zip": b"PK\x03\x04" + b"\0" * 500,
-    "nul bytes": b"\0" * 5000,
-    "truncated jpeg": lesion_photo(width=800, height=600)[:9000],
-    "jpeg header alone": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
-    "truncated png": encode(lesion_image(width=400, height=300), "PNG")[:9000],
-    "truncated webp": encode(lesion_image(width=400, height=300), "WEBP")[:3000],
-    "png of 65,000 x 65,000": png_claiming(65_000, 65_000),
-    "png of 7,000 x 7,000": png_claiming(7_000, 7_000),
-    "png without pixels": png_claiming(0, 0),
-    "png that ends early": png_claiming(500, 500),
-    "tiny": encode(Image.new("RGB", (99, 500))),
-    "11 MB": lesion_photo(width=400, height=300) + b"\0" * 11 * 1024 * 1024,
-    "jpeg of 4,000 scans": jpeg_with_many_scans(),
-}
 
 USABLE = {
     "jpeg": lesion_photo(),
@@ -179,22 +126,6 @@ def test_sixteen_bits_keep_their_brightness():
     photo = clean_photo(USABLE["16-bit png"])
     with Image.open(io.BytesIO(photo.content)) as image:
         assert image.getpixel((150, 150))[0] == pytest.approx(40_000 >> 8, abs=1)
-
-
-SEEDS = [data for data in USABLE.values() if len(data) < 200_000]
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_damaged_bytes_are_read_or_refused_never_worse(data):
-    seed = bytearray(data.draw(st.sampled_from(SEEDS)))
-    for place in data.draw(st.lists(st.integers(0, len(seed) - 1), max_size=20)):
-        seed[place] = data.draw(st.integers(0, 255))
-    try:
-        photo = clean_photo(bytes(seed[: data.draw(st.integers(1, len(seed)))]))
-    except UnusablePhoto:
-        return
-    assert photo.content.startswith(b"\xff\xd8") and max(photo.width, photo.height) <= MAX_STORED_SIDE_PX
 
 
 def srgb_profile():
