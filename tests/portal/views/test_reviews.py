@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 
+from ml.labels import CLASSES
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import FirstRead, Review
@@ -82,6 +83,16 @@ class TestTheCasePage:
         assert "about 82 in 100 for melanoma" in page
         assert "Your diagnosis" not in page
         assert "A doctor should see this spot very soon" in page
+        assert page.count('class="bar-name"') == len(CLASSES)
+
+    def test_a_health_worker_gets_no_number_for_a_photo_the_model_cannot_judge(self, make_case, clinician, as_user):
+        doubt = {"code": "out_of_distribution", "tier": "cannot_assess", "params": {}}
+        case = make_case(tier="cannot_assess", tier_reasons=[doubt])
+        page = clinician.get(f"/cases/{case.id}").text
+        assert page.count('class="bar-name"') == len(CLASSES) and "Do not lean on these numbers" in page
+        page = as_user(factories.make_user(clinic=case.clinic)).get(f"/cases/{case.id}").text
+        assert "The computer could not judge this spot" in page
+        assert "bar-name" not in page and "in 100" not in page
 
     def test_a_failed_case_can_be_decided_without_the_model(self, make_case, clinician):
         case = make_case("failed", prediction=False, tier_reasons=[])
