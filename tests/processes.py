@@ -121,10 +121,11 @@ class WebServer(Process):
 class Portal(WebServer):
     """``python -m ops``, which is what ``make run`` runs, on ``data_dir``."""
 
-    def __init__(self, data_dir):
+    def __init__(self, data_dir, **settings):
         port = free_port()
         self.data_dir = str(data_dir)
         env = {"DATA_DIR": self.data_dir, "PORT": str(port), "HOST": "127.0.0.1", "PORTAL_ENV": "development"}
+        env |= settings
         super().__init__([PYTHON, "-m", "ops"], data_dir.parent / f"{data_dir.name}.out", env, port)
 
     def start(self):

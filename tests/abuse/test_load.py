@@ -9,8 +9,7 @@ import pytest
 from portal.services.attempts import count_attempt
 from tests import factories
 from tests.abuse.crowd import Crowd
-from tests.faults.conftest import PHOTOS
-from tests.faults.visitor import Visitor
+from tests.faults.visitor import PHOTOS, Visitor
 from tests.processes import PYTHON, WebServer, free_port
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,8 @@ from portal.extensions import db
 from portal.models import Case, Prediction
 from portal.services import cases
 from tests import factories
-from tests.photos import lesion_photo
+from tests.faults.visitor import PHOTOS
 from tests.processes import wait_until
-
-PHOTOS = [lesion_photo(seed, width=450, height=340) for seed in range(4)]
 
 
 @pytest.fixture

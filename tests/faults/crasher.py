@@ -11,7 +11,7 @@ from portal.extensions import db
 from portal.models import Lesion, User
 from portal.services import cases, classification
 from tests import factories
-from tests.faults.conftest import PHOTOS
+from tests.faults.visitor import PHOTOS
 
 
 def submit_and_die(user_id, lesion_id):

@@ -21,8 +21,7 @@ from portal.services import cases, classification
 from tests import factories
 from tests.answers import THRESHOLDS, made_up_answer
 from tests.conftest import PortalClient
-from tests.faults.conftest import PHOTOS
-from tests.faults.visitor import Visitor
+from tests.faults.visitor import PHOTOS, Visitor
 from tests.processes import PYTHON, Process, wait_until
 
 pytestmark = pytest.mark.slow

@@ -2,10 +2,8 @@
 
 import contextlib
 import hashlib
-import http.client
 import os
 import signal
-import threading
 import time
 
 import psutil
@@ -14,37 +12,10 @@ import pytest
 from portal.extensions import db
 from portal.images import clean_photo
 from portal.models import Case, Image, Lesion, Patient
-from tests.faults.conftest import PHOTOS
-from tests.faults.visitor import Visitor
+from tests.faults.visitor import Uploader, Visitor
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-class Uploader(threading.Thread):
-    """Uploads until ``number`` were answered with success, whatever happens to the server, and until it may end."""
-
-    def __init__(self, visitor, number, pace_seconds=0):
-        super().__init__(daemon=True)
-        self.pace_seconds = pace_seconds
-        self.may_end = threading.Event()
-        self.visitor, self.number = visitor, number
-        self.stored, self.refused, self.dropped = {}, [], []
-
-    def run(self):
-        while len(self.stored) < self.number or not self.may_end.is_set():
-            time.sleep(self.pace_seconds)
-            photo = PHOTOS[len(self.stored) % len(PHOTOS)]
-            try:
-                status, case_id = self.visitor.upload(photo)
-            except (OSError, http.client.HTTPException) as error:
-                self.dropped.append(repr(error))
-                time.sleep(0.1)
-                continue
-            if case_id is None:
-                self.refused.append(status)
-            else:
-                self.stored[case_id] = photo
 
 
 @pytest.mark.databases

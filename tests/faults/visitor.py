@@ -1,11 +1,16 @@
 """A browser reduced to what uploads need: cookies, forms, no redirects followed."""
 
 import http.client
+import threading
+import time
 import urllib.parse
 import uuid
 from http.cookies import SimpleCookie
 
 from tests import factories
+from tests.photos import lesion_photo
+
+PHOTOS = [lesion_photo(seed, width=450, height=340) for seed in range(4)]
 
 
 class Visitor:
@@ -53,6 +58,37 @@ class Visitor:
         for header in response.headers.get_all("Set-Cookie") or ():
             self._cookies.load(header)
         return response.status, response.headers
+
+
+class Uploader(threading.Thread):
+    """Uploads until ``number`` were answered with success, whatever happens to the server, and until it may end."""
+
+    def __init__(self, visitor, number, pace_seconds=0):
+        super().__init__(daemon=True)
+        self.pace_seconds = pace_seconds
+        self.may_end, self._gives_up = threading.Event(), threading.Event()
+        self.visitor, self.number = visitor, number
+        self.stored, self.refused, self.dropped = {}, [], []
+
+    def give_up(self):
+        """End without the rest of the uploads: there is no server any more."""
+        self._gives_up.set()
+        self.join()
+
+    def run(self):
+        while not self._gives_up.is_set() and (len(self.stored) < self.number or not self.may_end.is_set()):
+            time.sleep(self.pace_seconds)
+            photo = PHOTOS[len(self.stored) % len(PHOTOS)]
+            try:
+                status, case_id = self.visitor.upload(photo)
+            except (OSError, http.client.HTTPException) as error:
+                self.dropped.append(repr(error))
+                time.sleep(0.1)
+                continue
+            if case_id is None:
+                self.refused.append(status)
+            else:
+                self.stored[case_id] = photo
 
 
 def _part(boundary, name, data, more=""):
