@@ -33,10 +33,13 @@ def class_quantiles(probabilities: np.ndarray, labels: np.ndarray, level: float)
 def set_members(probabilities: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     """Which classes are in each set: bool (N, K) from probabilities (N, K).
 
-    The most probable class is always a member: an empty set would tell a reader nothing.
+    The most probable class need not be a member: it may be less probable than that class is for
+    nearly all of its own photographs. Only where no class is does it stand alone, as an empty set
+    would tell a reader nothing.
     """
     members = probabilities >= quantiles
-    members[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
+    empty = np.flatnonzero(~members.any(axis=1))
+    members[empty, probabilities[empty].argmax(axis=1)] = True
     return members
 
 

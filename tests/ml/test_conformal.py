@@ -45,6 +45,23 @@ def test_every_class_is_covered_on_fresh_data_rare_ones_too():
     assert np.mean(covered[0]) < 0.96  # and not by taking everything in
 
 
+def test_a_common_class_is_covered_as_often_as_asked_and_not_more():
+    """Adding the most probable class to every set would cover the common one more often than asked."""
+    random = np.random.default_rng(1)
+    hits = []
+    for _ in range(40):
+        probabilities, labels = draw(random, 400, (4, 0.4, 0.4))
+        quantiles = conformal.class_quantiles(probabilities, labels, 0.9)
+        fresh, truth = draw(random, 400, (4, 0.4, 0.4))
+        hits.extend(conformal.coverage(conformal.set_members(fresh, quantiles), truth)[truth == 0])
+    assert 0.89 < np.mean(hits) < 0.92
+
+
+def test_the_most_probable_class_is_left_out_where_it_is_less_probable_than_its_own_usually_are():
+    members = conformal.set_members(np.array([[0.5, 0.3, 0.2]]), np.array([0.6, 0.25, 0.25]))
+    assert members.tolist() == [[False, True, False]]
+
+
 def test_set_is_never_empty():
     members = conformal.set_members(np.array([[0.4, 0.35, 0.25]]), np.array([0.9, 0.9, 0.9]))
     assert members.tolist() == [[True, False, False]]
