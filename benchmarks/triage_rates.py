@@ -14,21 +14,29 @@ from pathlib import Path
 from ml.classifier import ARTIFACT, Classifier
 from ml.data import read_dataset, read_split
 from ml.labels import CLASSES, MALIGNANT, NAMES
+from ml.observe import facts_of, observe_paths
 from ml.preprocess import decode
+from ml.runtime import Observation
 from portal.models.case import TIERS
 from portal.quality import measure_quality
 from portal.queries.agreement import wilson_interval
 from portal.triage import decide, operating_points
 
 
-def judge(classifier, record):
-    """The Triage of one ml.data.Record."""
-    photo = decode(record.path.read_bytes())
-    quality = measure_quality(photo)
+def judge_all(classifier, artifact, records, cache=None):
+    """(label, Triage) of every ml.data.Record."""
+    seen = observe_paths(artifact, [record.path for record in records], title="photos", cache=cache)
+    for record, logits, features in zip(records, seen.logits, seen.features, strict=True):
+        yield record.label, judge(classifier, record, Observation(logits, features, activation_maps=None))
+
+
+def judge(classifier, record, observation):
+    """The Triage of one ml.data.Record, of which the network said `observation`."""
+    quality = measure_quality(decode(record.path.read_bytes()))
     return decide(
         checklist_score=0,
         is_worried=False,
-        prediction=classifier.predict(photo, age=record.age, sex=record.sex, site=record.site, with_maps=False),
+        prediction=classifier.judge(observation, facts_of(record)),
         quality_problems=[problem for problem in quality["problems"] if problem != "small"],
         typology_angle=quality["typology_angle"],
         thresholds=classifier.thresholds,
@@ -74,11 +82,13 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="a folder ml.data can read")
     parser.add_argument("--split", default="test", help="a split of ml/manifests")
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where ml.evaluate kept the network's outputs")
     parser.add_argument("--out", type=Path, help="a Markdown page; printed where none is named")
     options = parser.parse_args()
     classifier = Classifier.load(options.artifact)
     records = read_split(read_dataset(options.data), options.split)
-    page = "\n".join(report(classifier, [(r.label, judge(classifier, r)) for r in records], options.split)) + "\n"
+    judged = list(judge_all(classifier, options.artifact, records, options.cache))
+    page = "\n".join(report(classifier, judged, options.split)) + "\n"
     options.out.write_text(page) if options.out else print(page, end="")
 
 

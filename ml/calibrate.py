@@ -5,7 +5,8 @@
 Reads the exported network, runs it over the committed splits and rewrites model.json. Which split
 gives what:
 - training: class prior, terms of the metadata fusion, subspace of the out-of-distribution score;
-- calibration: temperature, class offsets, weight of the fusion, level of the out-of-distribution score;
+- calibration: temperature, class offsets, weight of the fusion and a temperature after it, level of
+  the out-of-distribution score;
 - validation and calibration together: decision thresholds and conformal quantiles. A threshold at
   95 % sensitivity rests on the lowest 5 % of the positives, and validation alone has too few.
 The test split is not read.
@@ -15,23 +16,23 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ml import conformal, metrics, model_json, negatives, preprocess
+from ml import conformal, metrics, model_json
 from ml.classifier import ARTIFACT, VIEWS, Classifier
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.evaluate import SUBSETS
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
 from ml.metadata import FACTS, Fusion, fit_fusion, softmax
-from ml.observe import Observations, facts_of, labels_of, observe_images, observe_paths
-from ml.out_of_distribution import Detector, fit_detector
+from ml.observe import Observations, facts_of, labels_of, observe_paths
+from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, measure_strangers
 
 SPLITS = ("train", "validation", "calibration")
 LEVEL = 0.9
-PASSED = 0.99
-LARGEST_CLASS = 500
 FUSION_WEIGHTS = tuple(np.round(np.arange(0, 1.01, 0.05), 2))
 _FOLDS = 5
 
@@ -66,25 +67,35 @@ def fit_temperature(
     return float(np.exp(-fitted[0])), start + fitted[1:]
 
 
-def choose_calibration(logits: np.ndarray, labels: np.ndarray, groups: np.ndarray, start: np.ndarray) -> dict:
-    """Temperature alone, or with class offsets: whichever has the lower log loss on held-out folds
-    of lesions. Returns the fit on all the data and the cross-validated losses, in nats."""
+def folds_of(groups: np.ndarray) -> np.ndarray:
+    """A fold number (N,) for every photograph; a lesion is in one fold."""
     _, lesion = np.unique(groups, return_inverse=True)
-    fold = np.random.default_rng(0).integers(0, _FOLDS, lesion.max() + 1)[lesion]
+    return np.random.default_rng(0).integers(0, _FOLDS, lesion.max() + 1)[lesion]
+
+
+def choose_calibration(logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, start: np.ndarray) -> dict:
+    """Temperature alone, or with class offsets: whichever has the lower log loss on held-out folds.
+
+    Returns the fit on all the data, the cross-validated losses in nats, and the probabilities
+    (N, 7) that each photograph gets from a fit without its fold.
+    """
     penalties = {"temperature": None, "temperature and offsets": 5.0}
-    losses = {}
+    losses, held_out = {}, {}
     for name, penalty in penalties.items():
-        held_out = np.zeros((len(labels), len(start)))
-        for one in range(_FOLDS):
-            out = fold == one
-            if not out.any() or out.all():
-                continue
+        held_out[name] = np.full((len(labels), len(start)), np.nan)
+        for out in _held_out(fold):
             temperature, offsets = fit_temperature(logits[~out], labels[~out], start, penalty)
-            held_out[out] = softmax(logits[out] / temperature + offsets)
-        losses[name] = metrics.negative_log_likelihood(labels, np.maximum(held_out, 1e-12))
+            held_out[name][out] = softmax(logits[out] / temperature + offsets)
+        losses[name] = metrics.negative_log_likelihood(labels, held_out[name])
     method = min(losses, key=losses.get)
     temperature, offsets = fit_temperature(logits, labels, start, penalties[method])
-    return {"method": method, "losses": losses, "temperature": temperature, "offsets": offsets}
+    return {
+        "method": method,
+        "losses": losses,
+        "temperature": temperature,
+        "offsets": offsets,
+        "held_out": held_out[method],
+    }
 
 
 def fuse_all(fusion: Fusion, from_image: np.ndarray, facts: list[dict], known) -> np.ndarray:
@@ -93,14 +104,37 @@ def fuse_all(fusion: Fusion, from_image: np.ndarray, facts: list[dict], known) -
     return np.stack([fusion.fuse(p, one) for p, one in zip(from_image, told, strict=True)])
 
 
-def choose_fusion_weight(fusion: Fusion, from_image, facts, labels) -> tuple[float, dict]:
-    """The weight with the lowest log loss with all facts told; and the loss of every weight."""
+def choose_fusion(fusion: Fusion, from_image, facts, labels, fold) -> tuple[Fusion, dict]:
+    """The fusion with the weight of the lowest log loss with all facts told, and with a temperature
+    after it where that lowers the loss on held-out folds; and every loss, in nats.
+
+    from_image: what the photographs say by a calibration fitted without them: one fitted to them
+    is too sure of itself, and a temperature after it would not notice.
+    """
     losses = {}
     for weight in FUSION_WEIGHTS:
-        damped = Fusion(fusion.age, fusion.sex, fusion.site, float(weight))
-        fused = fuse_all(damped, from_image, facts, FACTS)
+        fused = fuse_all(replace(fusion, weight=float(weight)), from_image, facts, FACTS)
         losses[f"{weight:g}"] = metrics.negative_log_likelihood(labels, fused)
-    return float(min(losses, key=losses.get)), losses
+    fusion = replace(fusion, weight=float(min(losses, key=losses.get)))
+    logits = np.log(np.maximum(fuse_all(fusion, from_image, facts, FACTS), 1e-12))
+    nothing = np.zeros(logits.shape[1])
+    softened = np.full(logits.shape, np.nan)
+    for out in _held_out(fold):
+        temperature, _ = fit_temperature(logits[~out], labels[~out], nothing, None)
+        softened[out] = softmax(logits[out] / temperature)
+    after = {
+        "without": metrics.negative_log_likelihood(labels, softmax(logits)),
+        "with": metrics.negative_log_likelihood(labels, softened),
+    }
+    if after["with"] < after["without"]:
+        fusion = replace(fusion, temperature=fit_temperature(logits, labels, nothing, None)[0])
+    return fusion, {"log_loss_by_weight": losses, "log_loss_of_temperature": after}
+
+
+def _held_out(fold: np.ndarray) -> Iterator[np.ndarray]:
+    """For each fold, bool (N,): the photographs in it."""
+    for one in np.unique(fold):
+        yield fold == one
 
 
 def losses_alone(fusion: Fusion, facts: dict, labels: dict, prior: np.ndarray) -> dict[str, float]:
@@ -137,74 +171,34 @@ def decision_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> dict:
     }
 
 
-def at_most(records: list, count: int) -> list:
-    """The first `count` records of each class in an order drawn once for all."""
-    order = np.random.default_rng(0).permutation(len(records))
-    taken, chosen = dict.fromkeys(CLASSES, 0), []
-    for position in order:
-        label = records[position].label
-        taken[label] += 1
-        if taken[label] <= count:
-            chosen.append(records[position])
-    return chosen
-
-
-def measure_strangers(artifact: Path, detector: Detector, threshold: float, others: Path | None = None) -> dict:
-    """The share of pictures of other things that the threshold stops, a kind.
-
-    others: a folder of further pictures, if there is one.
-    """
-    kinds = negatives.generated(each=20, seed=1)
-    kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
-    if others:
-        kinds["other pictures"] = [preprocess.decode(path.read_bytes()) for path in sorted(others.glob("*.*"))]
-    stopped = {}
-    for kind, pictures in kinds.items():
-        if pictures:
-            seen = observe_images(artifact, pictures, views="none")
-            scores = detector.score(seen.features)
-            stopped[kind] = {"n": len(pictures), "stopped": float((scores > threshold).mean())}
-    return stopped
-
-
-def measure_changed(artifact: Path, records: list, detector: Detector, threshold: float) -> dict:
-    """The share of real photographs that the threshold stops once they are changed, a change.
-
-    Darkening stands in, poorly, for dark skin, of which the data hold next to none.
-    """
-    photographs = [preprocess.decode(record.path.read_bytes()) for record in records]
-    stopped = {}
-    for name, change in negatives.CHANGES.items():
-        seen = observe_images(artifact, [change(photograph) for photograph in photographs], views="none")
-        share = float((detector.score(seen.features) > threshold).mean())
-        stopped[name] = {"n": len(photographs), "stopped": share}
-    return stopped
-
-
-def calibrate(artifact: Path, parts: dict[str, list], views: str, workers: int = 2, others: Path | None = None) -> dict:
+def calibrate(
+    artifact: Path,
+    parts: dict[str, list],
+    views: str,
+    *,
+    workers: int = 2,
+    others: Path | None = None,
+    cache: Path | None = None,
+) -> dict:
     """Fit all of it and return the new model.json; writes out_of_distribution.npz beside it.
 
     parts: the records of "train", "validation" and "calibration".
     """
     metadata = model_json.read(artifact)
-
-    def observe(name, chosen, views):
-        paths = [record.path for record in chosen]
-        return observe_paths(artifact, paths, views=views, workers=workers, title=name)
-
-    seen = {name: observe(name, parts[name], views) for name in ("validation", "calibration")}
+    seen = {}
+    for name in ("validation", "calibration"):
+        paths = [record.path for record in parts[name]]
+        seen[name] = observe_paths(artifact, paths, views=views, workers=workers, title=name, cache=cache)
     fitted = fit_decision(metadata, parts, seen)
-    # Features come from the plain view, and a few hundred of a class show how they vary.
-    few = at_most(parts["train"], LARGEST_CLASS)
-    training, usual = observe("train", few, "none"), seen["calibration"]
-    detector = fit_detector(training.features)
-    threshold = float(np.quantile(detector.score(usual.features), PASSED))
+    usual = seen["calibration"].features
+    detector, threshold = fit_strangeness(artifact, parts["train"], usual, workers=workers, cache=cache)
     detector.save(artifact / "out_of_distribution.npz")
     fitted["test_time_augmentation"] = views
     fitted["out_of_distribution"] = {
         "measure": "Mahalanobis distance of the channel means of a middle block",
         "threshold": threshold,
         "passed_calibration": PASSED,
+        "exposures": list(EXPOSURES),
         "stopped": measure_strangers(artifact, detector, threshold, others),
         "stopped_when_changed": measure_changed(artifact, parts["validation"][::6], detector, threshold),
     }
@@ -220,21 +214,16 @@ def fit_decision(metadata: dict, parts: dict, seen: dict[str, Observations]) -> 
     # Softmax over examples drawn in proportion to s(y) learns p(y|x) s(y) / p(y): undo it.
     sampled = np.asarray(metadata["training"]["class_prior"], dtype=float)
     start = np.log(prior) - np.log(sampled)
-    groups = np.array([record.lesion_id for record in parts["calibration"]])
-    chosen = choose_calibration(seen["calibration"].logits, labels["calibration"], groups, start)
+    fold = folds_of(np.array([record.lesion_id for record in parts["calibration"]]))
+    chosen = choose_calibration(seen["calibration"].logits, labels["calibration"], fold, start)
     temperature, offsets = chosen["temperature"], chosen["offsets"]
-
-    def from_image(name):
-        return softmax(seen[name].logits / temperature + offsets)
 
     fusion = fit_fusion(facts["train"], labels["train"], prior)
     alone = losses_alone(fusion, facts, labels, prior)
-    weight, losses = choose_fusion_weight(
-        fusion, from_image("calibration"), facts["calibration"], labels["calibration"]
-    )
-    fusion = Fusion(fusion.age, fusion.sex, fusion.site, weight)
+    fusion, losses = choose_fusion(fusion, chosen["held_out"], facts["calibration"], labels["calibration"], fold)
     held_out = ("validation", "calibration")
-    both = np.concatenate([from_image(name) for name in held_out])
+    # Of the calibration photographs, too, what a fit without them says: as of a photograph to come.
+    both = np.concatenate([softmax(seen["validation"].logits / temperature + offsets), chosen["held_out"]])
     both_labels = np.concatenate([labels[name] for name in held_out])
     both_facts = [one for name in held_out for one in facts[name]]
     quantiles = {}
@@ -247,7 +236,7 @@ def fit_decision(metadata: dict, parts: dict, seen: dict[str, Observations]) -> 
         "temperature": temperature,
         "logit_adjustment": offsets.tolist(),
         "calibration": {"method": chosen["method"], "log_loss_cross_validated": chosen["losses"]},
-        "metadata_fusion": fusion.to_json() | {"log_loss_by_weight": losses, "log_loss_alone": alone},
+        "metadata_fusion": fusion.to_json() | losses | {"log_loss_alone": alone},
         "thresholds": decision_thresholds(fused, both_labels),
         "conformal": {
             "level": LEVEL,
@@ -265,12 +254,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--views", choices=sorted(VIEWS), default="none", help="test-time augmentation")
     parser.add_argument("--others", type=Path, metavar="DIR", help="more pictures of other things, to be stopped")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
         records = read_dataset(options.data)
         parts = {name: read_split(records, name, options.manifests) for name in SPLITS}
-        fitted = calibrate(options.artifact, parts, options.views, options.workers, options.others)
+        shared = {"workers": options.workers, "others": options.others, "cache": options.cache}
+        fitted = calibrate(options.artifact, parts, options.views, **shared)
     except (OSError, ValueError) as error:
         print(f"cannot calibrate: {error}", file=sys.stderr)
         return 1
@@ -278,7 +269,8 @@ def main(arguments: list[str] | None = None) -> int:
     model_json.write(options.artifact, fitted)
     Classifier.load(options.artifact)
     print(f"temperature {fitted['temperature']:.3f}, {fitted['calibration']['method']}")
-    print(f"fusion weight {fitted['metadata_fusion']['weight']:g}")
+    fusion = fitted["metadata_fusion"]
+    print(f"fusion weight {fusion['weight']:g}, temperature after it {fusion['temperature']:.3f}")
     print(f"thresholds {json.dumps(fitted['thresholds'])}")
     return 0
 

@@ -114,6 +114,15 @@ def group_table(groups: dict, first: str) -> str:
     return table([first, "n", *header, "malignant AUC", "sensitivity", "specificity"], rows)
 
 
+def strangers_note(stopped: dict) -> str:
+    """What the kinds of pictures are, as far as this artefact was tried on them."""
+    note = "generated ones; example photographs of Python packages, whole and cropped"
+    if "other pictures" in stopped:
+        note += '; "other pictures" are the backgrounds of Debian\'s packages mate-backgrounds 1.26.0-1 and'
+        note += " gnome-backgrounds 43.1-1 (photographs, paintings, patterns), fetched as docs/model.md tells"
+    return note
+
+
 def strangers_table(stopped: dict) -> str:
     rows = [[kind, own["n"], f"{own['stopped']:.0%}"] for kind, own in stopped.items()]
     return table(["picture", "n", "stopped"], rows)
@@ -155,6 +164,7 @@ def write_card(metadata: dict, notes: str = "") -> str:
         manifest_hashes=", ".join(f"{name} `{sha[:12]}…`" for name, sha in metadata["manifest_sha256"].items()),
         targets_table=wanted,
         missed=missed,
+        ece_by_chance=f"{metrics['ece_by_chance']:.3f}",
         notes=notes.strip(),
         class_table=class_table(metrics),
         confusion_table=confusion_table(metrics),
@@ -167,11 +177,14 @@ def write_card(metadata: dict, notes: str = "") -> str:
         + "; with under 40 the coverage of a class may be off by 10 points by chance alone, and a class with under 9 is"
         " in every set.",
         fusion_weight=f"{fusion['weight']:g}",
+        fusion_temperature=f"{fusion['temperature']:.2f}",
         fusion_note="Log loss of the facts alone on calibration photographs: "
         + ", ".join(f"{name} {loss:.3f}" for name, loss in fusion["log_loss_alone"].items())
         + ".",
         metadata_table=group_table({"": metrics["metadata"]}, "facts told"),
         flagged=f"{metrics['out_of_distribution']['flagged_share']:.1%}",
+        strangers_note=strangers_note(metadata["out_of_distribution"]["stopped"]),
+        exposures=" to ".join(f"{factor:g}" for factor in metadata["out_of_distribution"]["exposures"]),
         strangers_table=strangers_table(metadata["out_of_distribution"]["stopped"]),
         changed_table=strangers_table(metadata["out_of_distribution"]["stopped_when_changed"]),
         views=metadata["test_time_augmentation"],

@@ -50,7 +50,8 @@ class Prediction:
     confidence: float
     malignancy_risk: float
     melanoma_probability: float
-    prediction_set: tuple[str, ...]  # class-conditional conformal, most probable first, never empty
+    # Class-conditional conformal, most probable first, never empty; predicted_class may be missing.
+    prediction_set: tuple[str, ...]
     out_of_distribution: bool
     out_of_distribution_score: float
     factors: tuple[Factor, ...]
@@ -122,13 +123,18 @@ class Classifier:
     def observe(self, image: Image.Image) -> Observation:
         """The network's raw outputs for an RGB photograph, averaged over the views."""
         tensor = preprocess.to_tensor(image, self.metadata["input_size"])
-        logits, maps, features = [], [], None
-        for turns, flip in VIEWS[self.test_time_augmentation]:
-            seen = self._runtime.run(np.ascontiguousarray(_turn(tensor, turns, flip)))
-            logits.append(seen.logits)
-            maps.append(_turn_back(seen.activation_maps, turns, flip))
-            features = seen.features if features is None else features
-        return Observation(np.mean(logits, axis=0), features, np.mean(maps, axis=0))
+        seen = [self.look(tensor, view) for view in VIEWS[self.test_time_augmentation]]
+        return Observation(
+            logits=np.mean([one.logits for one in seen], axis=0),
+            features=seen[0].features,
+            activation_maps=np.mean([one.activation_maps for one in seen], axis=0),
+        )
+
+    def look(self, tensor: np.ndarray, view: tuple[int, bool]) -> Observation:
+        """Raw outputs for one view (quarter turns, flip) of a square, the maps turned back."""
+        turns, flip = view
+        seen = self._runtime.run(np.ascontiguousarray(_turn(tensor, turns, flip)))
+        return Observation(seen.logits, seen.features, _turn_back(seen.activation_maps, turns, flip))
 
     def calibrate(self, logits: np.ndarray) -> np.ndarray:
         """Raw logits (..., 7) to calibrated p(y | image) (..., 7) at the training prior."""

@@ -194,6 +194,7 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
     result["malignant"] |= operating_points(case.malignant, case.risk, malignancy)
     result["melanoma"] |= operating_points(labels == INDEX["mel"], p_melanoma, melanoma)
     confidence, right = case.probabilities.max(axis=1), case.plain_decisions == labels
+    result["ece_by_chance"] = metrics.chance_calibration_error(confidence)
     result["reliability"] = [
         {"n": int(n), "confidence": mean, "accuracy": share}
         for n, mean, share in metrics.reliability(confidence, right)
@@ -230,6 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")
     parser.add_argument("--repeats", type=int, default=1000, help="bootstrap repeats")
     parser.add_argument("--workers", type=int, default=2, help="photographs looked at side by side")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
@@ -244,7 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
         records = labelled
         classifier = Classifier.load(options.artifact, views=options.views)
         paths = [record.path for record in records]
-        seen = observe_paths(options.artifact, paths, views=options.views, workers=options.workers, title="evaluate")
+        shared = {"views": options.views, "workers": options.workers, "cache": options.cache}
+        seen = observe_paths(options.artifact, paths, title="evaluate", **shared)
     except (OSError, ValueError) as error:
         label = "unreadable" if isinstance(error, UnreadableImage) else "cannot evaluate"
         print(f"{label}: {error}", file=sys.stderr)

@@ -23,12 +23,14 @@ class Fusion:
 
     age: (len(AGE_KNOTS), 7), interpolated between knots given in years.
     weight: how much of a term is used, 0..1; the photograph already shows some of the age and place.
+    temperature: softens (above 1) what comes out once any fact is told.
     """
 
     age: np.ndarray
     sex: dict[str, np.ndarray]
     site: dict[str, np.ndarray]
     weight: float = 1.0
+    temperature: float = 1.0
 
     @classmethod
     def neutral(cls) -> "Fusion":
@@ -42,6 +44,7 @@ class Fusion:
             sex={name: np.asarray(term, dtype=float) for name, term in data["sex"].items()},
             site={name: np.asarray(term, dtype=float) for name, term in data["site"].items()},
             weight=float(data["weight"]),
+            temperature=float(data.get("temperature", 1.0)),  # artefacts before it had none
         )
 
     def to_json(self) -> dict:
@@ -51,6 +54,7 @@ class Fusion:
             "sex": {name: _rounded(term) for name, term in self.sex.items()},
             "site": {name: _rounded(term) for name, term in self.site.items()},
             "weight": self.weight,
+            "temperature": self.temperature,
         }
 
     def term(self, fact: str, value) -> np.ndarray | None:
@@ -75,7 +79,7 @@ class Fusion:
             term = self.term(fact, facts.get(fact))
             if term is not None:
                 log_probabilities = log_probabilities + term
-                taken.append((fact, softmax(log_probabilities)))
+                taken.append((fact, softmax(log_probabilities / self.temperature)))
         return taken
 
     def fuse(self, probabilities: np.ndarray, facts: dict) -> np.ndarray:

@@ -117,6 +117,15 @@ def expected_calibration_error(labels, probabilities, weights=None, bins: int = 
     return _ratio((table[..., 0] * gaps).sum(axis=-1), table[..., 0].sum(axis=-1))
 
 
+def chance_calibration_error(confidence: np.ndarray, bins: int = 15, repeats: int = 200, seed: int = 0) -> float:
+    """The mean calibration error of as many answers that are right exactly as often as they say:
+    what chance alone leaves in the bins."""
+    random = np.random.default_rng(seed)
+    position = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = (random.random((repeats, len(confidence))) < confidence) - confidence
+    return float(np.abs(gaps @ np.eye(bins)[position]).sum(axis=1).mean() / len(confidence))
+
+
 def negative_log_likelihood(labels, probabilities) -> float:
     """Mean of -log p(true class), in nats."""
     picked = probabilities[np.arange(len(labels)), labels]

@@ -1,7 +1,9 @@
 """Run the exported network over many photographs: what measuring and calibrating start from."""
 
+import hashlib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -9,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from ml import preprocess, skin_tone
-from ml.classifier import Classifier
+from ml.classifier import VIEWS, Classifier
 from ml.labels import INDEX
+from ml.looks import Look, Looks
 
 try:
     from tqdm import tqdm
@@ -31,33 +34,50 @@ class Observations:
 
 
 def observe_paths(
-    directory: Path, paths: list[Path], *, views: str | None = None, workers: int = 2, title: str = ""
+    directory: Path,
+    paths: list[Path],
+    *,
+    views: str | None = None,
+    workers: int = 2,
+    title: str = "",
+    cache: Path | None = None,
 ) -> Observations:
     """Outputs of the artefact in `directory` for every file, in order.
 
+    cache: a folder that keeps them for the next command.
     Raises preprocess.UnreadableImage, naming every file that cannot be read, before any result.
     """
-    bad = []
+    bad, looks = [], Looks(cache, directory)
 
     def look(classifier: Classifier, path: Path):
         try:
-            image = preprocess.decode(Path(path).read_bytes())
+            content = Path(path).read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            known = looks.get(digest)
+            seen = _look(classifier, lambda: preprocess.decode(content), known)
         except (OSError, preprocess.UnreadableImage) as error:
             bad.append(f"{path}: {error}")
             return None
-        return _one(classifier, image)
+        if seen is not known:
+            looks.put(digest, seen)
+        return seen, VIEWS[classifier.test_time_augmentation]
 
     seen = _spread(directory, paths, look, views, workers, title)
     if bad:
         raise preprocess.UnreadableImage("\n".join(sorted(bad)))
+    looks.save()
     return _stack(seen)
 
 
 def observe_images(
-    directory: Path, images: list[Image.Image], *, views: str | None = None, workers: int = 2
+    directory: Path, images: Iterable[Image.Image], *, views: str | None = None, workers: int = 2
 ) -> Observations:
     """The same for photographs that are already decoded."""
-    return _stack(_spread(directory, images, _one, views, workers, ""))
+
+    def look(classifier: Classifier, image: Image.Image):
+        return _look(classifier, lambda: image.convert("RGB")), VIEWS[classifier.test_time_augmentation]
+
+    return _stack(_spread(directory, list(images), look, views, workers, ""))
 
 
 def facts_of(record) -> dict:
@@ -70,10 +90,20 @@ def labels_of(records) -> np.ndarray:
     return np.array([INDEX[record.label] for record in records], dtype=int)
 
 
-def _one(classifier: Classifier, image: Image.Image):
-    image = image.convert("RGB")
-    seen = classifier.observe(image)
-    return seen.logits, seen.features, skin_tone.typology_angle(image), image.size
+def _look(classifier: Classifier, decode: Callable[[], Image.Image], known: Look | None = None) -> Look:
+    """What the classifier's views show; of what is known already nothing is computed again."""
+    wanted = VIEWS[classifier.test_time_augmentation]
+    missing = [view for view in wanted if known is None or view not in known.logits]
+    if not missing:
+        return known
+    image = decode()
+    tensor = preprocess.to_tensor(image, classifier.metadata["input_size"])
+    seen = {view: classifier.look(tensor, view) for view in missing}
+    logits = {view: one.logits for view, one in seen.items()}
+    if known is not None:
+        return replace(known, logits=known.logits | logits)
+    # Every set of views begins with the plain one.
+    return Look(image.size, skin_tone.typology_angle(image), seen[wanted[0]].features, logits)
 
 
 def _spread(directory, items, look, views, workers, title) -> list:
@@ -94,6 +124,10 @@ def _spread(directory, items, look, views, workers, title) -> list:
         return list(tqdm(results, total=len(items), desc=title, disable=None, unit="photo"))
 
 
-def _stack(seen: list) -> Observations:
-    logits, features, angles, sizes = zip(*seen, strict=True)
-    return Observations(np.stack(logits), np.stack(features), list(angles), list(sizes))
+def _stack(seen: list[tuple[Look, tuple]]) -> Observations:
+    return Observations(
+        logits=np.stack([np.mean([look.logits[view] for view in views], axis=0) for look, views in seen]),
+        features=np.stack([look.features for look, _ in seen]),
+        skin_angles=[look.skin_angle for look, _ in seen],
+        sizes=[look.size for look, _ in seen],
+    )

@@ -19,17 +19,17 @@ from ml.labels import INDEX, MALIGNANT_INDICES
 from ml.observe import labels_of, observe_paths
 
 
-def compare_views(artifact: Path, records: list, workers: int = 2) -> dict[str, dict]:
+def compare_views(artifact: Path, records: list, workers: int = 2, cache: Path | None = None) -> dict[str, dict]:
     """For each key of VIEWS: rank measures from the photograph alone, and milliseconds a photograph.
 
     Probabilities use the artefact's temperature, which the ranks hardly depend on.
     """
-    labels = labels_of(records)
+    labels, paths = labels_of(records), [record.path for record in records]
     image = preprocess.decode(records[0].path.read_bytes())
     result = {}
     for views in VIEWS:
         classifier = Classifier.load(artifact, views=views)
-        seen = observe_paths(artifact, [r.path for r in records], views=views, workers=workers, title=views)
+        seen = observe_paths(artifact, paths, views=views, workers=workers, title=views, cache=cache)
         probabilities = classifier.calibrate(seen.logits)
         decided = metrics.confusion(labels, (probabilities / classifier.prior).argmax(axis=1), probabilities.shape[1])
         risk = probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
@@ -61,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--manifests", type=Path, default=MANIFESTS)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
         records = read_split(read_dataset(options.data), "validation", options.manifests)
-        compared = compare_views(options.artifact, records, options.workers)
+        compared = compare_views(options.artifact, records, options.workers, options.cache)
     except (OSError, ValueError) as error:
         print(f"cannot compare: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -50,8 +51,17 @@ def test_weight_of_zero_leaves_the_photograph_alone():
     assert fusion.fuse(EVEN, {"age": 90}) == pytest.approx(EVEN)
 
 
+def test_temperature_softens_what_comes_out_once_a_fact_is_told():
+    sure = old_is_malignant()
+    soft = replace(sure, temperature=2.0)
+    facts = {"age": 80, "site": "face"}
+    assert soft.fuse(EVEN, {}) is EVEN
+    expected = np.sqrt(sure.fuse(EVEN, facts))
+    assert soft.fuse(EVEN, facts) == pytest.approx(expected / expected.sum())
+
+
 def test_json_keeps_it_all():
-    fusion = old_is_malignant()
+    fusion = replace(old_is_malignant(), temperature=1.25)
     again = Fusion.from_json(json.loads(json.dumps(fusion.to_json())))
     facts = {"age": 47, "sex": "female", "site": "face"}
     assert again.fuse(EVEN, facts) == pytest.approx(fusion.fuse(EVEN, facts), abs=1e-5)

@@ -131,3 +131,14 @@ def test_interval_covers_the_known_spread_of_a_mean():
     weights = metrics.bootstrap_weights(np.arange(400), 800)
     low, high = metrics.intervals(lambda w: {"mean": metrics.mean(values, w)}, weights)["mean"]
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
+
+
+def test_chance_alone_leaves_an_error_that_more_photographs_make_smaller():
+    random = np.random.default_rng(0)
+    few, many = random.uniform(0.5, 1, 300), random.uniform(0.5, 1, 30_000)
+    by_chance = metrics.chance_calibration_error(few)
+    probabilities = np.stack([few, 1 - few], axis=1)
+    drawn = [(random.random(300) >= few).astype(int) for _ in range(300)]
+    measured = [metrics.expected_calibration_error(labels, probabilities) for labels in drawn]
+    assert by_chance == pytest.approx(np.mean(measured), rel=0.05)
+    assert metrics.chance_calibration_error(many) < by_chance / 5

@@ -1,0 +1,111 @@
+"""The fits of ml.calibrate on numbers whose answer is known."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="needs scipy, a training requirement")
+
+from ml import calibrate, metrics
+from ml.metadata import FACTS, Fusion, softmax
+
+NOTHING = np.zeros(7)
+
+
+@pytest.fixture
+def drawn():
+    """4,000 photographs: log p(y | image) that are right, and labels drawn from them."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (4000, 7))
+    return logits, draw(random, softmax(logits))
+
+
+def draw(random, probabilities):
+    return np.array([random.choice(7, p=row) for row in probabilities])
+
+
+def test_temperature_and_offsets_are_found_again(drawn):
+    logits, labels = drawn
+    offsets = np.array([1.0, -1, 0.5, 0, 0, 0, -0.5])
+    temperature, found = calibrate.fit_temperature(2.5 * (logits - offsets), labels, NOTHING, 1.0)
+    assert temperature == pytest.approx(2.5, rel=0.06)
+    assert found - found.mean() == pytest.approx(offsets - offsets.mean(), abs=0.2)
+
+
+def test_offsets_stay_where_only_the_temperature_is_fitted(drawn):
+    logits, labels = drawn
+    start = np.linspace(-1, 1, 7)
+    temperature, found = calibrate.fit_temperature(0.5 * (logits - start), labels, start, None)
+    assert temperature == pytest.approx(0.5, rel=0.06)
+    assert found.tolist() == start.tolist()
+
+
+def test_a_lesion_is_in_one_fold():
+    lesions = np.repeat(np.arange(200), 3)
+    fold = calibrate.folds_of(lesions)
+    assert set(fold) == set(range(5))
+    assert all(len(set(fold[lesions == one])) == 1 for one in range(200))
+
+
+def test_offsets_are_taken_where_they_help_and_held_out_answers_come_from_other_lesions(drawn):
+    logits, labels = drawn
+    fold = calibrate.folds_of(np.arange(len(labels)))
+    shifted = calibrate.choose_calibration(logits + np.linspace(-2, 2, 7), labels, fold, NOTHING)
+    assert shifted["method"] == "temperature and offsets"
+    out = fold == 2
+    temperature, offsets = calibrate.fit_temperature((logits + np.linspace(-2, 2, 7))[~out], labels[~out], NOTHING, 5.0)
+    expected = softmax((logits + np.linspace(-2, 2, 7))[out] / temperature + offsets)
+    assert shifted["held_out"][out] == pytest.approx(expected)
+
+
+def sex_speaks(strength: float) -> Fusion:
+    term = strength * np.array([1, 1, 0, 0, 1, -1, 0.0])
+    return Fusion(np.zeros((9, 7)), {"male": term, "female": -term}, {})
+
+
+def choose(fusion, probabilities, labels, sexes):
+    facts = [{"sex": sex} for sex in sexes]
+    return calibrate.choose_fusion(fusion, probabilities, facts, labels, calibrate.folds_of(np.arange(len(labels))))
+
+
+@pytest.fixture
+def told(drawn):
+    """p(y | image), labels and sexes, where the sex moves the odds as sex_speaks(0.6) says."""
+    logits, _ = drawn
+    random = np.random.default_rng(1)
+    sexes = random.choice(["male", "female"], len(logits))
+    fusion = sex_speaks(0.6)
+    fused = np.stack([fusion.fuse(p, {"sex": sex}) for p, sex in zip(softmax(logits), sexes, strict=True)])
+    return softmax(logits), draw(random, fused), sexes
+
+
+def test_a_term_that_says_twice_too_much_is_halved(told):
+    fusion, losses = choose(sex_speaks(1.2), *told)
+    assert fusion.weight == pytest.approx(0.5, abs=0.1)
+    assert losses["log_loss_by_weight"][f"{fusion.weight:g}"] == min(losses["log_loss_by_weight"].values())
+
+
+def test_answers_that_are_too_sure_get_a_temperature_after_the_fusion(told):
+    probabilities, labels, sexes = told
+    sure = softmax(1.5 * np.log(probabilities))
+    fusion, losses = choose(sex_speaks(0.9), sure, labels, sexes)
+    assert fusion.temperature == pytest.approx(1.5, rel=0.1)
+    assert losses["log_loss_of_temperature"]["with"] < losses["log_loss_of_temperature"]["without"]
+    fused = calibrate.fuse_all(fusion, sure, [{"sex": sex} for sex in sexes], FACTS)
+    assert metrics.expected_calibration_error(labels, fused) < 0.03
+
+
+def test_answers_that_are_right_are_left_as_they_are(told):
+    fusion, _ = choose(sex_speaks(0.6), *told)
+    assert fusion.weight == pytest.approx(1, abs=0.15)
+    assert fusion.temperature == pytest.approx(1, abs=0.05)
+
+
+def test_thresholds_keep_their_promises_on_the_data_they_come_from(drawn):
+    logits, labels = drawn
+    probabilities = softmax(logits)
+    thresholds = calibrate.decision_thresholds(probabilities, labels)
+    is_melanoma, p_melanoma = labels == 4, probabilities[:, 4]
+    found, _ = metrics.rates(is_melanoma, p_melanoma, thresholds["melanoma"]["sensitivity_95"])
+    _, spared = metrics.rates(is_melanoma, p_melanoma, thresholds["melanoma"]["specificity_95"])
+    assert found == pytest.approx(0.95, abs=0.005)
+    assert spared == pytest.approx(0.95, abs=0.005)
