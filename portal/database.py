@@ -62,8 +62,13 @@ def engine_options(url):
         # The interpreter's own SQLite may lose commits in WAL mode (fixed in 3.51.3); this wheel carries a fixed one.
         import pysqlite3.dbapi2
 
-        return {"module": pysqlite3.dbapi2, "connect_args": {"timeout": LOCK_TIMEOUT_SECONDS}}
+        return {
+            "module": pysqlite3.dbapi2,
+            "connect_args": {"timeout": LOCK_TIMEOUT_SECONDS},
+            "hide_parameters": True,  # an error's text must not carry rows into a log
+        }
     return {
+        "hide_parameters": True,
         "pool_pre_ping": True,
         "connect_args": {"options": f"-c timezone=utc -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"},
     }

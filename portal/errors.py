@@ -1,6 +1,8 @@
 """Errors in the user's words, in the portal's dress, with a reference number to quote."""
 
 import secrets
+import traceback
+from pathlib import Path
 
 from flask import current_app, g, render_template, request
 from flask_babel import lazy_gettext as _
@@ -9,6 +11,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, SecurityError
 
+from config import ROOT
 from portal.extensions import db
 
 EXPLANATIONS = {
@@ -93,9 +96,13 @@ def show_unexpected_error(error):
 
 def _log(error):
     reference = secrets.token_hex(4)
-    # The exception's own text may quote row values, which belong to patients: the traceback names the place.
-    current_app.logger.error("error %s: %s at %s", reference, type(error).__name__, request.endpoint)
-    current_app.logger.debug("error %s", reference, exc_info=error)
+    # The exception's own text may quote row values, which belong to patients; its place and kind do not.
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename.startswith(str(ROOT / "portal"))), frames[-1])
+    current_app.logger.error(
+        "error %s: %s at %s (%s:%s)",
+        *(reference, type(error).__name__, request.endpoint, Path(place.filename).name, place.lineno),
+    )
     return reference
 
 

@@ -7,6 +7,7 @@ from portal import create_app
 from portal.extensions import db
 from portal.security import HEADERS
 from tests import factories
+from tests.abuse.test_matrix import ask_all
 
 ADDRESSES = (
     "/login",
@@ -43,6 +44,14 @@ def test_headers_for_somebody_logged_in(as_user, address):
     response = as_user("clinician").get(address)
     check(response)
     assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("role", [None, "health_worker", "clinician", "admin"])
+def test_headers_of_every_route(app, client, as_user, address, role):
+    asked = ask_all(app, as_user(role) if role else client, address)
+    assert len(asked) >= len(list(app.url_map.iter_rules()))
+    for response in asked.values():
+        check(response)
 
 
 def test_headers_of_errors(app, client):

@@ -8,6 +8,7 @@ from portal.extensions import db
 from portal.models import LoginSession
 from portal.services import accounts
 from tests import factories
+from tests.abuse.test_matrix import ROUTES, ask_all, is_sent_to_login
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.databases
@@ -44,6 +45,15 @@ def test_after_logout(as_user, copy_of):
     response = client.post("/logout")
     assert response.location == "/login" and response.headers["Clear-Site-Data"] == '"storage"'
     assert not is_let_in(thief) and not is_let_in(client)
+
+
+def test_a_dead_cookie_opens_no_route(app, as_user, copy_of, address):
+    client = as_user("admin")
+    thief = copy_of(client)
+    client.post("/logout")
+    for (endpoint, method), response in ask_all(app, thief, address).items():
+        if "anonymous" not in ROUTES[endpoint].roles:
+            assert is_sent_to_login(response), (endpoint, method, response.status)
 
 
 def test_after_a_password_change(as_user, copy_of):

@@ -69,7 +69,10 @@ class BusyClinic:
         return not {"queued", "running"} & set(self.outcome().statuses)
 
     def wait(self, seconds):
-        wait_until(self.is_done, seconds, interval=0.5)
+        try:
+            wait_until(self.is_done, seconds, interval=0.5)
+        except AssertionError:
+            raise AssertionError(f"after {seconds:.0f} s: {self.outcome().statuses}") from None
 
     def expect_all_classified_once(self):
         expected = Outcome(Counter(classified=len(self.submitted)), len(self.submitted), 0)

@@ -56,16 +56,16 @@ def test_a_deploy_drops_no_request(clinic, live_server, make_worker, uploads, de
     master = psutil.Process(live_server.pid)
     for number in range(deploys):
         os.kill(master.pid, signal.SIGUSR2)
-        successor = wait_until(lambda master=master: successor_of(master), 60)
+        successor = wait_until(lambda master=master: successor_of(master), 120)
         os.kill(master.pid, signal.SIGTERM)
         newer = make_worker(f"new-{number}")
         worker.stop()
+        wait_until(lambda master=master: is_gone(master), 60)  # until then the successor takes no successor
         master, worker = successor, newer
     for uploader in uploaders:
         uploader.may_end.set()
     for uploader in uploaders:
         uploader.join()
-    wait_until(lambda: not live_server.is_running, 30)
     clinic.submitted = [case_id for uploader in uploaders for case_id in uploader.stored]
     clinic.wait(300)
     assert [uploader.refused + uploader.dropped for uploader in uploaders] == [[]] * 4
@@ -77,3 +77,9 @@ def successor_of(master):
     """gunicorn's next master, once it has web processes of its own."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return next((child for child in master.children() if child.children()), None)
+
+
+def is_gone(process):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
