@@ -63,6 +63,7 @@ class Run:
         """Initial weights, and the dense layer fitted on the frozen base's features."""
         from ml.head import fit_head, initialise
 
+        keras.utils.set_random_seed(self.config.seed)  # of the weights that nothing else gives
         size = self.config.stages[0][1]
         model = build_model(size, 0.0, self.config.init if self.config.init not in INITS else None, 0.0)
         initialise(model, self.config, self.pixels["train"])
@@ -85,7 +86,8 @@ class Run:
         _reseed(model, config.seed * 100_003 + number)
         batches = Batches(self.pixels["train"], self.labels["train"], positions, config.batch_size, len(CLASSES))
         pace = _Pace(self)
-        logs = model.fit(batches, epochs=1, verbose=0, callbacks=[pace]).history
+        # Drawn in random order already; `fit` would shuffle by a generator that no epoch seeds.
+        logs = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[pace]).history
         images = pace.batches * config.batch_size
         self.progress["images"] += images
         self.progress["seconds"] += pace.seconds()

@@ -14,21 +14,20 @@ from pathlib import Path
 import numpy as np
 
 from ml.config import TrainConfig
-from ml.data import MANIFESTS, DatasetError, load_pixels, read_dataset, read_split
+from ml.data import MANIFESTS, load_pixels, read_dataset, read_split
 from ml.labels import CLASSES, INDEX
 
 log = logging.getLogger("ml.train")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0, or 2 with one message when the data cannot be used."""
+    """Returns the exit status: 0, or 2 with one message when data or settings cannot be used."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     _limit_threads(options.threads)
-    config = TrainConfig.from_options(options)
     try:
-        train(options.data, options.out, config, options.manifests)
-    except (DatasetError, ImportError, OSError) as error:
+        train(options.data, options.out, TrainConfig.from_options(options), options.manifests)
+    except (ValueError, ImportError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ml import data
 from ml.classifier import ARTIFACT, Classifier
+from tests.ml import training
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
 
 
@@ -13,6 +15,34 @@ from tests.ml.tiny import ColourRuntime, settings, write_dataset
 def tiny_dataset(tmp_path_factory) -> Path:
     """7 classes x 18 lesions, 168 photographs of 120 x 90 pixels."""
     return write_dataset(tmp_path_factory.mktemp("tiny"), lesions=18)
+
+
+@pytest.fixture(scope="session")
+def tiny_manifests(tiny_dataset, tmp_path_factory) -> Path:
+    """The split of the tiny data set."""
+    folder = tmp_path_factory.mktemp("manifests")
+    data.write_manifests(data.split_records(data.read_dataset(tiny_dataset)), folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trainings(tiny_dataset, tiny_manifests, tmp_path_factory) -> dict:
+    """The same training twice: "whole", and "killed" by SIGKILL in its second epoch and resumed.
+
+    "state" is what the killed one had saved by then, "status" how it ended.
+    """
+    folder = tmp_path_factory.mktemp("trainings")
+    whole, killed = folder / "whole", folder / "killed"
+    beside = training.start(whole, tiny_dataset, tiny_manifests)
+    try:
+        status = training.kill_after_first_epoch(training.start(killed, tiny_dataset, tiny_manifests), killed)
+        state = training.read_state(killed)
+        training.finish(training.start(killed, tiny_dataset, tiny_manifests), killed)
+        training.finish(beside, whole)
+    finally:
+        beside.kill()
+        beside.wait()
+    return {"whole": whole, "killed": killed, "state": state, "status": status}
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,12 @@ def test_report_keeps_the_contract(report):
     for own in report["per_class"].values():
         assert {"n", "auc", "sensitivity", "specificity", "auc_interval", "sensitivity_interval"} <= set(own)
     assert {"auc", "sensitivity", "specificity", "threshold"} <= set(report["malignant"])
+    for place in (*report["per_class"].values(), report["malignant"], report["melanoma"], report["conformal"]):
+        figures = {"auc", "sensitivity", "specificity", "coverage", "mean_size"} & set(place)
+        assert figures
+        for name in figures:
+            low, high = place[f"{name}_interval"]
+            assert low - 1e-9 <= place[name] <= high + 1e-9
     assert report["malignant"]["threshold"] == 0.3
     assert {"coverage", "mean_size", "per_class"} <= set(report["conformal"])
 

@@ -6,71 +6,37 @@ import json
 import numpy as np
 import pytest
 
-from tests.ml.tiny import write_dataset
-
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import calibrate, card, data, evaluate, export, predict, train, views
+from ml import calibrate, card, evaluate, export, predict, train, views
 from ml.classifier import Classifier
 from ml.labels import CLASSES
 
 pytestmark = pytest.mark.slow
 
-SIZE = 32
-CONFIG = {
-    "init": "random",
-    "input_size": SIZE,
-    "stages": [[0.0, SIZE]],
-    "cache_size": SIZE,
-    "batch_size": 4,
-    "head_images": 0,
-    "top_images": 0,
-    "images": 8,
-    "epoch_images": 4,
-}
+
+@pytest.fixture(scope="module")
+def trained(trainings):
+    """A run that was killed and resumed."""
+    return trainings["killed"]
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_dataset(tmp_path_factory.mktemp("chain") / "data", lesions=18)
-
-
-@pytest.fixture(scope="module")
-def manifests(dataset):
-    folder = dataset.parent / "manifests"
-    data.write_manifests(data.split_records(data.read_dataset(dataset)), folder, seed=0)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(dataset, manifests):
-    """A run of two steps. (tests/ml/test_train.py kills one in between.)"""
-    run = dataset.parent / "run"
-    (dataset.parent / "config.json").write_text(json.dumps(CONFIG))
-    assert train_again(run, manifests, dataset) == 0
-    return run
-
-
-def train_again(run, manifests, dataset):
-    config = str(dataset.parent / "config.json")
-    return train.main(["--data", str(dataset), "--out", str(run), "--config", config, "--manifests", str(manifests)])
-
-
-@pytest.fixture(scope="module")
-def artifact(trained, dataset, manifests):
-    out = dataset.parent / "artifact"
-    shared = ["--data", str(dataset), "--manifests", str(manifests)]
+def artifact(trained, tiny_dataset, tiny_manifests, tmp_path_factory):
+    out = tmp_path_factory.mktemp("chain") / "artifact"
+    shared = ["--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
     assert export.main(["--run", str(trained), "--out", str(out), *shared]) == 0
     assert calibrate.main(["--artifact", str(out), *shared]) == 0
     assert views.main(["--artifact", str(out), *shared]) == 0
     return out
 
 
-def test_resuming_takes_up_the_finished_run_and_leaves_it_as_it_was(trained, dataset, manifests):
+def test_resuming_takes_up_the_finished_run_and_leaves_it_as_it_was(trained, tiny_dataset, tiny_manifests):
     before = {name: (trained / name).read_bytes() for name in ("history.csv", "best.weights.h5")}
     images = [row["images"] for row in csv.DictReader(before["history.csv"].decode().splitlines())]
-    assert [int(float(count)) for count in images if count] == [4, 8]
-    assert train_again(trained, manifests, dataset) == 0
+    assert [int(float(count)) for count in images if count] == [16, 32]
+    arguments = ["--data", str(tiny_dataset), "--manifests", str(tiny_manifests), "--out", str(trained)]
+    assert train.main(arguments) == 0
     assert {name: (trained / name).read_bytes() for name in before} == before
 
 
@@ -92,27 +58,29 @@ def test_calibration_replaced_the_neutral_settings(artifact):
     assert commands == ["ml.train", "ml.export", "ml.calibrate", "ml.views"]
 
 
-def test_evaluation_and_card(artifact, dataset, manifests, tmp_path):
+def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
     out = tmp_path / "report.json"
-    arguments = ["--data", str(dataset), "--split", "test", "--manifests", str(manifests), "--artifact", str(artifact)]
-    assert evaluate.main([*arguments, "--json", str(out), "--repeats", "20"]) == 0
+    arguments = ["--data", str(tiny_dataset), "--split", "test", "--manifests", str(tiny_manifests)]
+    assert evaluate.main([*arguments, "--artifact", str(artifact), "--json", str(out), "--repeats", "20"]) == 0
     assert json.loads(out.read_text())["n"] > 0
     assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 0
     assert "## CLEAR Derm" in (artifact / "MODEL_CARD.md").read_text()
 
 
-def test_prediction_comes_from_the_exported_network(artifact, dataset, capsys):
-    photo = sorted((dataset / "images").glob("*.jpg"))[0]
+def test_prediction_comes_from_the_exported_network(artifact, tiny_dataset, capsys):
+    photo = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     assert predict.main([str(photo), "--artifact", str(artifact), "--age", "60"]) == 0
     line = json.loads(capsys.readouterr().out)
     assert set(line["probabilities"]) == set(CLASSES)
     assert np.isfinite(list(line["probabilities"].values())).all()
 
 
-def test_network_that_differs_from_keras_is_not_written(trained, dataset, manifests, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "to_tflite", lambda served: (dataset.parent / "artifact" / "model.tflite").read_bytes())
+def test_network_that_differs_from_keras_is_not_written(
+    artifact, trained, tiny_dataset, tiny_manifests, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(export, "to_tflite", lambda served: (artifact / "model.tflite").read_bytes())
     monkeypatch.setattr(export, "round_to_float16", lambda model: model.layers[-1].bias.assign(np.ones(7)))
-    arguments = ["--run", str(trained), "--data", str(dataset), "--manifests", str(manifests)]
+    arguments = ["--run", str(trained), "--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
     assert export.main([*arguments, "--out", str(tmp_path / "out")]) == 1
     assert "differ" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -1,0 +1,242 @@
+"""A training that is stopped at any moment ends as if it had not been; and what an epoch leaves to the next."""
+
+import csv
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from tests.ml import training
+
+pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
+
+import keras
+
+from ml import data, fit, train
+from ml.config import TrainConfig
+from ml.labels import CLASSES, INDEX
+from tests.ml.tiny import write_dataset
+
+SIZE = 16
+TIMES = {"seconds", "images_per_second"}
+
+
+# --- the real command, killed -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights_to_the_bit(trainings):
+    assert trainings["status"] == -signal.SIGKILL
+    assert trainings["state"][0]["progress"]["epoch"] == 1
+    (expected, whole), (got, killed) = (training.read_state(trainings[name]) for name in ("whole", "killed"))
+    assert got["progress"]["epoch"] == expected["progress"]["epoch"] == 2
+    assert killed.keys() == whole.keys()
+    different = [name for name in whole if not np.array_equal(whole[name], killed[name])]
+    assert different == []
+    assert history(trainings["killed"]) == history(trainings["whole"])
+    assert "resuming after epoch 1" in (trainings["killed"] / "train.log").read_text()
+
+
+@pytest.mark.slow
+def test_the_killed_run_had_learnt_something_since(trainings):
+    _, before = trainings["state"]
+    _, after = training.read_state(trainings["killed"])
+    weights = [name for name in after if name.startswith("weight_")]
+    assert sum(not np.array_equal(before[name], after[name]) for name in weights) > len(weights) / 2
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_settings_curves_and_best_weights(trainings):
+    run = trainings["killed"]
+    assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {path.name for path in run.iterdir()}
+    assert sum(json.loads((run / "config.json").read_text())["class_prior"]) == pytest.approx(1, abs=1e-4)
+    assert not list(run.rglob("*.part*"))
+
+
+def history(run) -> list[dict]:
+    """The history without what a clock measured."""
+    rows = csv.DictReader((run / "history.csv").read_text().splitlines())
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+# --- the same loop around a small network -----------------------------------------------------------
+
+
+def small_network(input_size, dropout=0.0, weights=None, drop_connect=0.0):
+    """Named as build_model names its parts, with all that makes an epoch random or stateful."""
+    pictures = keras.Input((input_size, input_size, 3))
+    x = keras.layers.Conv2D(8, 3, name="first_conv")(pictures)
+    x = keras.layers.BatchNormalization(name="first_norm")(x)
+    x = keras.layers.Activation("swish")(x)
+    x = keras.layers.Dropout(0.2)(x)
+    features = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    logits = keras.layers.Dense(len(CLASSES), name="logits")(features)
+    return keras.Model(pictures, {"logits": logits}, name="lesion_classifier")
+
+
+@pytest.fixture
+def begin(tiny_dataset, tiny_manifests, tmp_path, monkeypatch):
+    """begin(name, **settings) -> Run on the tiny data set, around the small network."""
+    monkeypatch.setattr(fit, "build_model", small_network)
+    records = data.read_dataset(tiny_dataset)
+    parts = {name: data.read_split(records, name, tiny_manifests) for name in ("train", "validation")}
+    pixels = {name: data.load_pixels(part, SIZE) for name, part in parts.items()}
+    labels = {name: np.array([INDEX[record.label] for record in part]) for name, part in parts.items()}
+    small = {"input_size": SIZE, "cache_size": SIZE, "stages": ((0.0, SIZE),), "epoch_images": 24, "images": 72}
+
+    def begin(name, **settings):
+        config = TrainConfig.from_dict(training.CONFIG | small | settings)
+        return fit.Run(tmp_path / name, config, pixels, labels)
+
+    return begin
+
+
+@pytest.fixture
+def watched(monkeypatch) -> dict[str, list]:
+    """The classifier's weights at the start of each epoch, and after its last step."""
+    seen = {"start": [], "end": []}
+
+    class Watched(fit._Pace):
+        def on_train_begin(self, logs=None):
+            super().on_train_begin(logs)
+            seen["start"].append(self.model.get_layer("lesion_classifier").get_weights())
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            self.last = self.model.get_layer("lesion_classifier").get_weights()
+
+        def on_train_end(self, logs=None):
+            super().on_train_end(logs)
+            seen["end"].append(self.last)
+
+    monkeypatch.setattr(fit, "_Pace", Watched)
+    return seen
+
+
+def same(first, second) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_the_next_epoch_starts_from_the_weights_that_learn_and_not_from_their_averages(begin, watched):
+    run = begin("run", images=48)
+    averages = []
+    run.evaluated.set_weights, set_weights = lambda w: averages.append(w) or set_weights(w), run.evaluated.set_weights
+    run.run()
+    assert len(watched["start"]) == 2
+    # averages[0] belong to the head; weight 0 is a kernel (the statistics of a norm have no average).
+    assert not np.array_equal(watched["end"][0][0], averages[1][0])
+    assert same(watched["start"][1], watched["end"][0])
+    _, saved = training.read_state(run.out)
+    assert same([saved[name] for name in sorted(saved) if name.startswith("weight_")], watched["end"][1])
+
+
+def test_the_averages_are_what_is_scored_and_kept(begin):
+    run = begin("run", images=24)
+    run._best = lambda: -1.0  # every epoch is kept
+    run.run()
+    kept = small_network(SIZE)
+    kept.load_weights(run.out / "best.weights.h5")
+    assert not np.array_equal(kept.get_weights()[0], run.weights[0])
+    assert same(kept.get_weights(), run.evaluated.get_weights())
+
+
+@pytest.mark.parametrize("write", [0, 1, 2, 3, 4])
+def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypatch, write):
+    whole = begin("whole")
+    whole.run()
+
+    class Cut(Exception):
+        pass
+
+    replace, done = os.replace, []
+
+    def fail_at(source, target):
+        done.append(target)
+        if len(done) == write + 1:
+            raise Cut
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_at)
+    with pytest.raises(Cut):
+        begin("cut").run()
+    resumed = begin("cut")
+    resumed.run()
+    assert same(resumed.weights, whole.weights)
+    assert same(resumed.optimizer, whole.optimizer)
+    assert history(resumed.out) == history(whole.out)
+    assert same_best(resumed.out, whole.out)
+
+
+def same_best(first, second) -> bool:
+    kept = []
+    for run in (first, second):
+        network = small_network(SIZE)
+        network.load_weights(run / "best.weights.h5")
+        kept.append(network.get_weights())
+    return same(*kept)
+
+
+def test_the_top_learns_first_with_its_batch_norm_frozen_then_all(begin, watched):
+    run = begin("run", top_images=24, images=24, top_layers=80)
+    run.run()
+    assert [row["phase"] for row in run.rows] == ["head", "top", "whole"]
+    names = [weight.path for weight in small_network(SIZE).weights]
+    moved = [
+        {name for name, a, b in zip(names, before, after, strict=True) if not np.array_equal(a, b)}
+        for before, after in zip(watched["start"], watched["end"], strict=True)
+    ]
+    norm = {name for name in names if "norm" in name}
+    assert len(norm) == 4
+    assert moved == [set(names) - norm, set(names)]
+    assert 0 < run.rows[1]["rate"] < run.config.top_rate
+
+
+def test_it_stops_when_validation_gets_no_better(begin, monkeypatch):
+    scores = iter([0.5, 0.9, *np.linspace(0.6, 0.8, 20)])
+    monkeypatch.setattr(fit, "macro_auc", lambda probabilities, labels: next(scores))
+    run = begin("run", images=24 * 20, patience=3)
+    run.run()
+    assert [row["macro_auc"] for row in run.rows][:2] == [0.5, 0.9]
+    assert run.progress["epoch"] == 4  # the best, then three that are worse
+
+
+def test_the_same_settings_give_the_same_run(begin):
+    first, second = begin("first", images=24), begin("second", images=24)
+    first.run()
+    second.run()
+    assert same(first.weights, second.weights)
+
+
+# --- settings ---------------------------------------------------------------------------------------
+
+
+def test_oversampling_draws_every_small_class_as_if_it_had_two_thousand():
+    counts = (100, 300, 800, 60, 800, 5000, 80)
+    prior = TrainConfig(sampling="oversample", class_counts=counts).class_prior()
+    assert prior == pytest.approx(np.array([2000] * 5 + [5000, 2000]) / 17000)
+    fewer = TrainConfig(sampling="oversample", oversample_to=500, class_counts=counts).class_prior()
+    assert fewer == pytest.approx(np.array([500, 500, 800, 500, 800, 5000, 500]) / 8600)
+
+
+def test_unknown_settings_are_one_message(tiny_dataset, tmp_path, capsys):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"speed": 3}))
+    arguments = ["--data", str(tiny_dataset), "--out", str(tmp_path / "run"), "--config", str(config)]
+    assert train.main(arguments) == 2
+    assert capsys.readouterr().err == "unknown settings: speed\n"
+
+
+def test_unreadable_photographs_are_all_named_and_stop_it(tmp_path, capsys):
+    folder = write_dataset(tmp_path / "data", lesions=18)
+    manifests = tmp_path / "manifests"
+    data.write_manifests(data.split_records(data.read_dataset(folder)), manifests, seed=0)
+    bad = [record.path for record in data.read_split(data.read_dataset(folder), "train", manifests)][3:5]
+    for path in bad:
+        path.write_bytes(b"not a photograph")
+    arguments = ["--data", str(folder), "--out", str(tmp_path / "run"), "--manifests", str(manifests)]
+    assert train.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert all(str(path) in said for path in bad)
+    assert not (tmp_path / "run").exists()

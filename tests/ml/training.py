@@ -1,0 +1,61 @@
+"""Real `python -m ml.train` processes on the tiny data set, one of them killed on its way."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+SIZE = 32
+# Two epochs of four steps each.
+CONFIG = {
+    "init": "random",
+    "input_size": SIZE,
+    "stages": [[0.0, SIZE]],
+    "cache_size": SIZE,
+    "batch_size": 4,
+    "head_images": 0,
+    "top_images": 0,
+    "images": 32,
+    "epoch_images": 16,
+    "warmup_images": 8,
+}
+
+
+def start(run: Path, dataset: Path, manifests: Path) -> subprocess.Popen:
+    """A training of two epochs, begun or resumed. One thread: sums over more depend on their timing."""
+    run.mkdir(exist_ok=True)
+    config = run / "asked.json"
+    config.write_text(json.dumps(CONFIG))
+    folders = ["--data", dataset, "--manifests", manifests, "--out", run, "--config", config]
+    command = [sys.executable, "-m", "ml.train", *map(str, folders), "--threads", "1"]
+    with (run / "train.log").open("a") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+
+
+def kill_after_first_epoch(process: subprocess.Popen, run: Path) -> int:
+    """SIGKILL it in its second epoch; returns the exit status."""
+    while process.poll() is None:
+        if (run / "history.csv").exists() and len((run / "history.csv").read_text().splitlines()) >= 3:
+            break
+        time.sleep(0.02)
+    process.kill()
+    return process.wait()
+
+
+def finish(process: subprocess.Popen, run: Path) -> None:
+    try:
+        status = process.wait()
+    finally:
+        process.kill()
+    assert status == 0, (run / "train.log").read_text()
+
+
+def read_state(run: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """(summary, arrays) of the state that a run resumes from."""
+    with np.load(run / "state" / "epoch.npz") as state:
+        arrays = {name: state[name] for name in state.files if name != "summary"}
+        return json.loads(str(state["summary"])), arrays
