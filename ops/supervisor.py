@@ -63,13 +63,15 @@ def _wait_until_ready(processes, url, stop_request):
 
 
 def _answers(url):
+    """Whether the portal answers there, and not somebody who took the port since it was found free."""
     try:
-        urllib.request.urlopen(url, timeout=2).close()
-    except urllib.error.HTTPError:
-        return True
+        answer = urllib.request.urlopen(url, timeout=2)
+    except urllib.error.HTTPError as error:  # an address that is not among TRUSTED_HOSTS
+        answer = error
     except OSError:
         return False
-    return True
+    with answer:
+        return "Content-Security-Policy" in answer.headers
 
 
 def _stop(processes):

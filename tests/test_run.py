@@ -5,10 +5,15 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 
 import pytest
 
 from config import ROOT
+from ops.checks import CannotStart
+from ops.process import Process
+from ops.supervisor import supervise
 from tests.processes import PYTHON, Portal, free_port, wait_until
 
 pytestmark = pytest.mark.slow
@@ -100,6 +105,25 @@ def test_a_taken_port_is_said_in_one_line(data_dir):
         port = str(listener.getsockname()[1])
         lines = refused({"DATA_DIR": str(data_dir), "PORT": port})
     assert len(lines) == 1 and f"Port {port}" in lines[0]
+
+
+@pytest.fixture
+def own_signals():
+    """What this process does on a signal, the same again after a test that supervises in it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_whoever_takes_the_port_in_the_last_moment_is_not_the_portal(own_signals):
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{stranger.server_port}/healthz"
+        web_server = Process("web server", [PYTHON, "-c", "raise SystemExit(1)"], dict(os.environ))
+        with pytest.raises(CannotStart, match="web server ended with status 1"):
+            supervise([web_server], address, lambda: pytest.fail("a stranger was taken for the portal"))
+        stranger.shutdown()
 
 
 def test_an_unwritable_data_folder_is_said_in_one_line(data_dir):
