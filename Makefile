@@ -6,13 +6,14 @@ TRAIN = .venv-train/bin/python
 DATA ?= ../shared/ham10000
 OUT ?= runs/main
 
-.PHONY: help run test test-faults bench train lint lock screenshots translations
+.PHONY: help run test test-faults audit bench train lint lock screenshots translations
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run          start the portal (HOST, PORT, DATA_DIR, DATABASE_URL, REDIS_URL)"
 	@echo "make test         the whole suite; what the machine lacks is skipped with its reason"
 	@echo "make test-faults  the full-size fault and abuse runs (long)"
+	@echo "make audit        known weaknesses in the pinned requirements"
 	@echo "make bench        the benchmarks, each against a named alternative"
 	@echo "make train        train the model (DATA, OUT)"
 	@echo "make lint         style and formatting"
@@ -28,6 +29,9 @@ test: .venv-dev/installed
 
 test-faults: .venv-dev/installed
 	@$(DEV) -m pytest tests/faults tests/abuse $(ARGS)
+
+audit: .venv-dev/installed
+	@$(DEV) -m ops.audit
 
 bench: .venv-dev/installed
 	@$(DEV) -m benchmarks
