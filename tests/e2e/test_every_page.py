@@ -1,11 +1,13 @@
 """Every page, as every role: no serious accessibility finding, no script error, nothing wider than a phone."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
 
+from portal.database import utc_now
 from portal.models import STATUSES
 from tests import factories
 
@@ -26,7 +28,12 @@ def case_ids(database, people):
         clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == "Hill clinic"))
         lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic))
         tiers = {"classified": "urgent", "reviewed": "soon"}
-        cases = {status: factories.make_case(status, tier=tiers.get(status), lesion=lesion) for status in STATUSES}
+        # No sweep rings for them while the pages are looked at: the queued one shall stay queued.
+        later = utc_now() + timedelta(hours=1)
+        cases = {
+            status: factories.make_case(status, tier=tiers.get(status), lesion=lesion, ring_at=later)
+            for status in STATUSES
+        }
         return {status: str(case.id) for status, case in cases.items()} | {"patient": str(lesion.patient.id)}
 
 
