@@ -142,7 +142,9 @@ def test_the_averages_are_what_is_scored_and_kept(begin):
     assert same(kept.get_weights(), run.evaluated.get_weights())
 
 
-@pytest.mark.parametrize("write", [0, 1, 2, 3, 4])
+# An epoch writes its best weights, if they are, its state, its history and its curves: here at the
+# state of the head, and at three writes of the epoch after it.
+@pytest.mark.parametrize("write", [1, 4, 5, 6])
 def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypatch, write):
     whole = begin("whole")
     whole.run()
