@@ -1,4 +1,3 @@
-import re
 from datetime import timedelta
 
 import pytest
@@ -6,7 +5,7 @@ import pytest
 from ml.labels import CLASSES
 from portal.database import utc_now
 from portal.extensions import db
-from portal.models import FirstRead, Review
+from portal.models import Review
 from tests import factories
 
 MELANOMA = {"predicted_class": "mel", "confidence": 0.82}
@@ -26,8 +25,6 @@ DECISION = {
 
 # What the form of a page sends that has no model's view to show.
 UNREAD_DECISION = {name: value for name, value in DECISION.items() if name != "agrees"} | {"is_unread": "yes"}
-
-RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @pytest.fixture
@@ -256,51 +253,3 @@ class TestTaking:
         page = clinician.get(f"/cases/{case.id}").text
         assert "The photo is blurred" in page
         assert clinician.post(f"/cases/{case.id}/retake", data={"reason": "ugly"}).status_code == 400
-
-
-class TestFirstRead:
-    @pytest.fixture
-    def clinic(self, app):
-        return factories.make_clinic(first_read_required=True)
-
-    def test_until_then_nothing_of_the_model_is_in_the_page(self, case, clinician):
-        page = clinician.get(f"/cases/{case.id}").text
-        assert "Your view first" in page
-        assert "The health worker is worried" in page
-        page = RANDOM_ID.sub("", page).replace(case.patient.reference, "")  # whose digits are chance
-        for trace in ("82", "in 100", "activation-map", "tier-urgent", "Urgent", "test-1", "leaflet", "data-predicted"):
-            assert trace not in page, trace
-        assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 404
-
-    def test_then_both_are_shown_and_kept(self, case, clinician):
-        clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "nv"})
-        read = db.session.scalars(db.select(FirstRead)).one()
-        assert (read.reader_id, read.diagnosis) == (clinician.user.id, "nv")
-        page = clinician.get(f"/cases/{case.id}").text
-        assert "about 82 in 100 for melanoma" in page
-        assert "Before the computer spoke" in page
-        assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 200
-
-    def test_no_decision_before_it(self, case, clinician):
-        response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
-        assert response.status_code == 400
-        assert "in 100" not in response.text
-        assert not reviews_of(case)
-
-    def test_a_decision_without_the_view_is_the_impression_when_the_view_comes_meanwhile(self, case, clinician):
-        response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": ""})
-        assert response.status_code == 409 and "in 100" not in response.text
-        response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": "bkl"})
-        assert response.status_code == 409 and "about 82 in 100" in response.text
-        assert db.session.scalars(db.select(FirstRead.diagnosis)).all() == ["bkl"]
-        assert not reviews_of(case)
-
-    def test_an_empty_impression_is_asked_for_again(self, case, clinician):
-        response = clinician.post(f"/cases/{case.id}/first-read", data={})
-        assert response.status_code == 400
-        assert "Choose what you see" in response.text
-        assert "in 100" not in response.text
-
-    def test_a_reviewed_case_can_be_read_by_all(self, case, clinician, colleague):
-        factories.make_review(case, colleague)
-        assert "about 82 in 100" in clinician.get(f"/cases/{case.id}").text

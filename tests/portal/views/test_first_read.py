@@ -1,0 +1,92 @@
+"""A clinic that asks for the clinician's own impression: the model is silent until it is written down."""
+
+import re
+
+import pytest
+
+from portal.extensions import db
+from portal.models import FirstRead, Review
+from tests import factories
+
+DECISION = {"expected_review_count": "0", "diagnosis": "mel", "agrees": "yes", "disposition": "biopsy", "note": ""}
+# What the form of a page sends that has no model's view to show.
+UNREAD_DECISION = {name: value for name, value in DECISION.items() if name != "agrees"} | {"is_unread": "yes"}
+RANDOM_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def case(app):
+    clinic = factories.make_clinic(first_read_required=True)
+    reasons = [
+        {"code": "model_melanoma", "tier": "urgent", "params": {"probability": 0.82}},
+        {"code": "worried", "tier": "soon", "params": {}},
+    ]
+    return factories.make_case(
+        "classified",
+        tier="urgent",
+        tier_reasons=reasons,
+        lesion=factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="HS-7")),
+        prediction={"predicted_class": "mel", "confidence": 0.82},
+    )
+
+
+@pytest.fixture
+def clinician(case, as_user):
+    return as_user(factories.make_user("clinician", clinic=case.clinic))
+
+
+@pytest.fixture
+def colleague(case):
+    return factories.make_user("clinician", clinic=case.clinic)
+
+
+def reviews_of(case):
+    return db.session.scalars(db.select(Review).where(Review.case_id == case.id)).all()
+
+
+def test_until_then_nothing_of_the_model_is_in_the_page(case, clinician):
+    page = clinician.get(f"/cases/{case.id}").text
+    assert "Your view first" in page
+    assert "The health worker is worried" in page
+    page = RANDOM_ID.sub("", page).replace(case.patient.reference, "")  # whose digits are chance
+    for trace in ("82", "in 100", "activation-map", "tier-urgent", "Urgent", "test-1", "leaflet", "data-predicted"):
+        assert trace not in page, trace
+    assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 404
+
+
+def test_then_both_are_shown_and_kept(case, clinician):
+    clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "nv"})
+    read = db.session.scalars(db.select(FirstRead)).one()
+    assert (read.reader_id, read.diagnosis) == (clinician.user.id, "nv")
+    page = clinician.get(f"/cases/{case.id}").text
+    assert "about 82 in 100 for melanoma" in page
+    assert "Before the computer spoke" in page
+    assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 200
+
+
+def test_no_decision_before_it(case, clinician):
+    response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+    assert response.status_code == 400
+    assert "in 100" not in response.text
+    assert not reviews_of(case)
+
+
+def test_a_decision_without_the_view_is_the_impression_when_the_view_comes_meanwhile(case, clinician):
+    response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": ""})
+    assert response.status_code == 409 and "in 100" not in response.text
+    response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, "diagnosis": "bkl"})
+    assert response.status_code == 409 and "about 82 in 100" in response.text
+    assert db.session.scalars(db.select(FirstRead.diagnosis)).all() == ["bkl"]
+    assert not reviews_of(case)
+
+
+def test_an_empty_impression_is_asked_for_again(case, clinician):
+    response = clinician.post(f"/cases/{case.id}/first-read", data={})
+    assert response.status_code == 400
+    assert "Choose what you see" in response.text
+    assert "in 100" not in response.text
+
+
+def test_a_reviewed_case_can_be_read_by_all(case, clinician, colleague):
+    factories.make_review(case, colleague)
+    assert "about 82 in 100" in clinician.get(f"/cases/{case.id}").text
