@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 ANSWER_SECONDS = 120
@@ -26,7 +27,9 @@ class Crowd:
         self._port, self._at_once, self._slow = port, at_once, slow
 
     def send(self, requests):
-        return asyncio.run(self._send(requests))
+        # In a thread: Playwright, once started, keeps an event loop running in the tests' own.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(asyncio.run, self._send(requests)).result()
 
     async def _send(self, requests):
         answers, waiting = Answers(), iter(requests)
