@@ -100,6 +100,8 @@ def main():
     paths = sorted(parser.parse_args().photos.glob("*.jpg"))
     random.Random(SEED).shuffle(paths)
     photos = [Image.open(path).convert("RGB") for path in paths[FITTED : FITTED + 1000]]
+    if len(photos) < SPOILT:
+        parser.error(f"too few .jpg photos in the folder: {len(paths)}, and {FITTED + 1000} are wanted")
 
     found = [measure_quality(photo) for photo in photos]
     said = Counter(code for quality in found for code in quality["problems"] + quality["hints"])
