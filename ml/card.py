@@ -118,8 +118,7 @@ def strangers_note(stopped: dict) -> str:
     """What the kinds of pictures are, as far as this artefact was tried on them."""
     note = "generated ones; example photographs of Python packages, whole and cropped"
     if "other pictures" in stopped:
-        note += '; "other pictures" are the backgrounds of Debian\'s packages mate-backgrounds 1.26.0-1 and'
-        note += " gnome-backgrounds 43.1-1 (photographs, paintings, patterns), fetched as docs/model.md tells"
+        note += '; "other pictures" are those of the folder that `--others` named'
     return note
 
 
