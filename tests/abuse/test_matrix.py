@@ -167,7 +167,7 @@ def test_a_clinic_taken_away_is_closed_at_once(as_user, case):
     assert client.get(f"/cases/{case.id}").status_code == 404
 
 
-@pytest.mark.parametrize("guesses", [100, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("guesses", [170, pytest.param(500, marks=pytest.mark.long)])
 @pytest.mark.parametrize("role", LOGGED_IN)
 def test_guessed_ids_lead_nowhere(app, as_user, address, role, guesses):
     client = as_user(role)
