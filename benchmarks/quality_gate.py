@@ -100,7 +100,7 @@ def main():
     paths = sorted(parser.parse_args().photos.glob("*.jpg"))
     random.Random(SEED).shuffle(paths)
     photos = [Image.open(path).convert("RGB") for path in paths[FITTED : FITTED + 1000]]
-    if len(photos) < SPOILT:
+    if len(photos) < 1000:
         parser.error(f"too few .jpg photos in the folder: {len(paths)}, and {FITTED + 1000} are wanted")
 
     found = [measure_quality(photo) for photo in photos]
