@@ -1,7 +1,7 @@
 """One class a file; imported here so that the metadata is complete."""
 
 from portal.models.audit import AuditEvent
-from portal.models.case import CHECKLIST, CHECKLIST_MAJOR, STATUSES, TIERS, Case
+from portal.models.case import BEING_READ, CHECKLIST, CHECKLIST_MAJOR, STATUSES, TIERS, Case
 from portal.models.clinic import Clinic
 from portal.models.first_read import FirstRead
 from portal.models.image import Image
@@ -13,6 +13,7 @@ from portal.models.review import DIAGNOSES, DISPOSITIONS, Review
 from portal.models.user import ROLES, User
 
 __all__ = [
+    "BEING_READ",
     "CHECKLIST",
     "CHECKLIST_MAJOR",
     "DIAGNOSES",

@@ -11,6 +11,7 @@ from portal.models.lesion import Lesion
 from portal.models.user import User
 
 STATUSES = ("queued", "running", "classified", "reviewed", "failed", "retake")
+BEING_READ = ("queued", "running")  # the model has not answered yet
 
 # Most pressing first; tier_rank is the position, so the queue sorts by it.
 TIERS = ("urgent", "soon", "cannot_assess", "routine")
@@ -104,6 +105,10 @@ class Case(db.Model):
     @property
     def latest_review(self):
         return self.reviews[-1] if self.reviews else None
+
+    @property
+    def is_being_read(self):
+        return self.status in BEING_READ
 
     def is_taken(self, now):
         return self.taken_by_id is not None and self.taken_until is not None and self.taken_until > now

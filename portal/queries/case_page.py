@@ -88,10 +88,6 @@ class CasePage(Visit):
         return self.case.taken_until - timedelta(minutes=current_app.config["TAKEN_MINUTES"])
 
     @property
-    def is_being_read(self):
-        return self.case.status in ("queued", "running")
-
-    @property
     def is_judged(self):
         """There is something to explain: the model's view, or that it could not judge."""
         return self.prediction is not None or self.case.status == "failed"

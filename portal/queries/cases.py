@@ -4,7 +4,7 @@ from sqlalchemy import and_, case, exists, func, literal, not_, tuple_
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.extensions import db
-from portal.models import Case, Image, Lesion
+from portal.models import BEING_READ, Case, Image, Lesion
 from portal.permissions import in_clinics_of
 
 PAGE_SIZE = 25
@@ -17,7 +17,7 @@ is_replaced = exists().where(_newer.replaces_id == Case.id)
 _needs_you = (Case.status == "failed") | and_(Case.status == "retake", not_(is_replaced))
 group_of_case = case(
     (_needs_you, "needs_you"),
-    (Case.status.in_(("queued", "running", "classified")), "waiting"),
+    (Case.status.in_((*BEING_READ, "classified")), "waiting"),
     else_="done",
 )
 

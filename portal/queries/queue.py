@@ -8,7 +8,7 @@ from sqlalchemy import case, func, literal, or_, tuple_
 from sqlalchemy.orm import contains_eager, selectinload
 
 from portal.extensions import db
-from portal.models import Case, Image, Lesion, Patient, Review
+from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
 from portal.queries.first_reads import awaits_first_read, shown_reasons, shown_tier
 
@@ -16,9 +16,9 @@ PAGE_SIZE = 25
 
 # What the status filter offers, and the case states behind each word.
 STATUS_GROUPS = {
-    "waiting": ("classified", "failed", "queued", "running"),
+    "waiting": ("classified", "failed", *BEING_READ),
     "to_review": ("classified", "failed"),
-    "reading": ("queued", "running"),
+    "reading": BEING_READ,
     "failed": ("failed",),
     "retake": ("retake",),
     "reviewed": ("reviewed",),
@@ -64,10 +64,6 @@ class QueueRow:
     def reasons(self):
         return shown_reasons(self.case, self.is_silent)
 
-    @property
-    def is_being_read(self):
-        return self.case.status in STATUS_GROUPS["reading"]
-
 
 @dataclass(frozen=True)
 class QueuePage:
@@ -108,7 +104,7 @@ def find_next_case_id(user, filters, now, *, after=None, before=None):
     """
     free = or_(Case.taken_by_id.is_(None), Case.taken_by_id == user.id, Case.taken_until <= now)
     statement = _filtered(db.select(Case.id), user, filters).where(free)
-    is_due = or_(Case.status.not_in(STATUS_GROUPS["reading"]), Case.submitted_at <= now - READING_PATIENCE)
+    is_due = or_(Case.status.not_in(BEING_READ), Case.submitted_at <= now - READING_PATIENCE)
     statement = statement.where(is_due)
     backwards = before is not None
     if position := _position(user, before or after, filters):

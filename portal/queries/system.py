@@ -8,7 +8,7 @@ from redis import Redis, RedisError
 from sqlalchemy import func, text
 
 from portal.extensions import db
-from portal.models import Case, Lesion, Prediction
+from portal.models import BEING_READ, Case, Lesion, Prediction
 
 WORKER_KEYS = "portal:worker:"
 FAILED_SHOWN = 50
@@ -40,7 +40,7 @@ def load_system_state():
         for status, count in db.session.execute(db.select(Case.status, func.count()).group_by(Case.status))
     }
     workers = _find_workers()
-    waiting = Case.status.in_(("queued", "running"))
+    waiting = Case.status.in_(BEING_READ)
     latest = db.session.execute(
         db.select(Prediction.model_version, func.max(Prediction.created_at).label("at"))
         .group_by(Prediction.model_version)

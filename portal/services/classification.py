@@ -23,7 +23,7 @@ from sqlalchemy.orm import undefer
 from portal import triage
 from portal.database import begin_write, utc_now
 from portal.extensions import db
-from portal.models import Case, Image, Prediction
+from portal.models import BEING_READ, Case, Image, Prediction
 from portal.services import audit
 
 # A publish that arrived needs no second ring so soon; the gap doubles, or a backlog would flood the queue.
@@ -152,7 +152,7 @@ def sweep():
     Once no message waits in Redis, every queued case is due: those that were sent and are gone were lost with
     the worker that held them, or with Redis itself.
     """
-    is_due = Case.status.in_(("queued", "running")) & (Case.ring_at <= utc_now())
+    is_due = Case.status.in_(BEING_READ) & (Case.ring_at <= utc_now())
     if not _messages_wait():
         is_due |= (Case.status == "queued") & (Case.status_changed_at <= utc_now() - LOST_AFTER)
     if db.session.scalar(db.select(Case.id).where(is_due).limit(1)) is None:
@@ -173,9 +173,10 @@ def sweep():
 
 def _messages_wait():
     """Whether a case's message is in Redis and not with a worker; True when Redis does not say."""
+    celery = current_app.extensions["celery"]
     try:
-        with current_app.extensions["celery"].connection_for_write(transport_options=IMPATIENT) as connection:
-            return connection.default_channel.client.llen("cases") > 0
+        with celery.connection_for_write(transport_options=IMPATIENT) as connection:
+            return connection.default_channel.client.llen(celery.conf.task_default_queue) > 0
     except (BrokerError, RedisError, OSError):
         return True
 

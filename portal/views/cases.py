@@ -7,7 +7,7 @@ from flask_login import current_user
 
 from portal.errors import DomainError
 from portal.forms.new_case import SKIN_TYPE_HINTS, NewCaseForm
-from portal.models import ROLES
+from portal.models import BEING_READ, ROLES
 from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_or_404, require_role
 from portal.quality import ADVICE
 from portal.queries.cases import GROUPS, count_cases, list_cases
@@ -63,7 +63,7 @@ def show(case_id):
     case = get_case_or_404(case_id)
     record_view(action="case.view", target=case, clinic_id=case.clinic_id)
     # A clinician need not wait for the computer: the result page lets them decide without it.
-    waits = {"health_worker": ("queued", "running", "failed"), "admin": ("queued", "running")}
+    waits = {"health_worker": (*BEING_READ, "failed"), "admin": BEING_READ}
     if case.status in waits.get(current_user.role, ()):
         return render_template("cases/waiting.html", case=case)
     return render_result(case)
