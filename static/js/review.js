@@ -7,6 +7,7 @@ const form = document.querySelector("form[data-review]");
 const collision = document.querySelector("[data-collision]");
 let isTouched = Boolean(collision);
 let isMine = taken?.dataset.state === "mine";
+let taking; // the take that is under way, a promise
 
 function post(url) {
   const body = new FormData();
@@ -35,10 +36,24 @@ function whenSeen(act) {
   else document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
 }
 
-if (taken?.dataset.state === "free") whenSeen(take);
+if (taken?.dataset.state === "free") {
+  whenSeen(() => {
+    taking = take()
+      .catch(() => {}) // no connection: the case stays free, and the page as it is
+      .finally(() => (taking = undefined));
+  });
+}
 
 // Moving on without a decision gives the case back at once; closing the laptop does after 30 minutes.
-function leave() {
+async function leave(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab: this page stays
+  const link = event.currentTarget;
+  if (taking) {
+    // Given back before it is taken, it would stay taken: the server knows their order, this page waits for it.
+    event.preventDefault();
+    await taking;
+    location.assign(link.href);
+  }
   if (isMine && !isTouched) navigator.sendBeacon(...post(taken.dataset.releaseUrl));
 }
 

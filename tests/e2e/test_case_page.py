@@ -65,6 +65,33 @@ def test_a_case_is_taken_when_seen_and_given_back_when_left(tab, make_case):
     assert taker(second) == tab.user_id, "an answer begun is not given back"
 
 
+def test_a_case_left_while_its_taking_is_under_way_is_given_back(tab, make_case):
+    first, second = make_case(2), make_case(1)
+    held = []
+    tab.route("**/take", lambda route: held.append((route, route.fetch())), times=1)
+    tab.open(f"/cases/{first.id}")
+    wait_until(lambda: tab.wait_for_timeout(20) or held, 20)
+    assert taker(first) == tab.user_id, "the server has taken it, and the page has not heard of it"
+    tab.keyboard.press("j")
+    tab.wait_for_timeout(300)
+    assert tab.url.endswith(str(first.id))
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    tab.wait_for_url(f"**/cases/{second.id}")
+    wait_until(lambda: taker(first) is None, 20)
+
+
+def test_another_tab_leaves_the_case_where_it_is(tab, make_case):
+    first, second = make_case(2), make_case(1)
+    tab.open(f"/cases/{first.id}")
+    tab.locator("[data-mine]").wait_for()
+    with tab.context.expect_page() as opened:
+        tab.locator("[data-leave=next]").click(modifiers=["Control"])
+    opened.value.wait_for_url(f"**/cases/{second.id}")
+    wait_until(lambda: taker(second) == tab.user_id, 20)
+    assert taker(first) == tab.user_id, "its own page is still open"
+
+
 def test_what_is_fetched_ahead_takes_nothing(tab, make_case):
     case = make_case(1)
     assert tab.request.get(tab.url.replace("/queue", f"/cases/{case.id}")).ok
