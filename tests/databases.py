@@ -51,7 +51,8 @@ class PostgresqlDatabases:
         # The server refuses to run as root, and pytest's own folders are closed to other users.
         self._directory = Path(tempfile.mkdtemp(prefix="portal-pg-"))
         account = pwd.getpwuid(os.getuid()) if os.getuid() else _service_account()
-        os.chown(self._directory, account.pw_uid, account.pw_gid)
+        self.owner = account.pw_uid, account.pw_gid
+        os.chown(self._directory, *self.owner)
         as_account = {} if os.getuid() else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         cluster = self._directory / "cluster"
         subprocess.run(
@@ -91,8 +92,23 @@ class PostgresqlDatabases:
         self._admin.execute(command.format(sql.Identifier(name)))
         return self.url(name)
 
+    def folder(self, name):
+        """A new folder that the server can reach."""
+        folder = self._directory / name
+        folder.mkdir()
+        os.chown(folder, *self.owner)
+        return folder
+
+    def move(self, name, folder):
+        """Keep the database's files in ``folder``, an empty one of the server's own; until ``drop``."""
+        os.chown(folder, *self.owner)
+        space = sql.Identifier(f"{name}_space")
+        self._admin.execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(folder))))
+        self._admin.execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(sql.Identifier(name), space))
+
     def drop(self, name):
         self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._admin.execute(sql.SQL("DROP TABLESPACE IF EXISTS {}").format(sql.Identifier(f"{name}_space")))
 
     def close(self):
         self._admin.close()

@@ -74,17 +74,33 @@ def test_an_upload_gives_up_after_thirty_seconds_cleanly(app, nurse, live_server
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A folder of 8 MB."""
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", tmp_path], capture_output=True)
+def small_disk(request, database_kind, tmp_path):
+    """A disk with a few MB to spare beside an empty database."""
+    is_server = database_kind == "postgresql"
+    folder = request.getfixturevalue("postgresql_databases").folder("disk") if is_server else tmp_path
+    size = "size=24m" if is_server else "size=8m"
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True)
     if mount.returncode:
         pytest.skip("this account may not mount a small disk")
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    if is_server:
+        folder.rmdir()
 
 
-def test_a_full_disk(small_disk, sqlite_databases, environment):
-    app = create_app(TestingConfig(environment | {"DATABASE_URL": sqlite_databases.create("small", small_disk)}))
+@pytest.fixture
+def database_on_small_disk(request, database_kind, small_disk):
+    databases = request.getfixturevalue(f"{database_kind}_databases")
+    url = databases.create("small", small_disk)
+    if database_kind == "postgresql":
+        databases.move("small", small_disk)
+    yield url
+    databases.drop("small")
+
+
+@pytest.mark.databases
+def test_a_full_disk(small_disk, database_on_small_disk, environment):
+    app = create_app(TestingConfig(environment | {"DATABASE_URL": database_on_small_disk}))
     app.test_client_class = PortalClient
     with app.app_context():
         nurse = factories.make_user()
@@ -99,7 +115,7 @@ def test_a_full_disk(small_disk, sqlite_databases, environment):
                 finish(claim)
             db.session.rollback()
             assert client.get("/healthz").status_code == 200
-        assert db.session.scalar(text("PRAGMA integrity_check")) == "ok"
+        assert_sound()
         assert counts() == before
         assert send(client) == 303 and finish(claim) is True
         db.session.remove()
@@ -110,7 +126,9 @@ def test_a_full_disk(small_disk, sqlite_databases, environment):
 def full(disk):
     """Nothing more fits on ``disk``."""
     db.session.rollback()
-    db.session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))  # no room is left inside the write-ahead log either
+    # No room is left inside the write-ahead log of SQLite either, or in PostgreSQL's memory.
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    db.session.execute(text("PRAGMA wal_checkpoint(TRUNCATE)" if is_sqlite else "CHECKPOINT"))
     db.session.rollback()
     filler = disk / "filler"
     with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
@@ -118,6 +136,15 @@ def full(disk):
             file.write(b"\0" * 4096)
     yield
     filler.unlink()
+
+
+def assert_sound():
+    """The database is whole: by SQLite's own check; on PostgreSQL every row of every table can be read."""
+    if db.engine.dialect.name == "sqlite":
+        assert db.session.scalar(text("PRAGMA integrity_check")) == "ok"
+    for table in db.metadata.sorted_tables:
+        db.session.execute(db.select(table)).all()
+    db.session.rollback()
 
 
 def send(client):
