@@ -16,7 +16,7 @@ class ChecklistField(SelectMultipleField):
 
 
 class UserForm(FlaskForm):
-    """``clinics`` gets its choices from the view: (id, name) pairs."""
+    """``clinics`` gets its choices from the view: a SelectChoice each."""
 
     name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
     role = RadioField(

@@ -11,6 +11,7 @@ from wtforms import (
     HiddenField,
     IntegerField,
     RadioField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -27,7 +28,6 @@ from portal.models import CHECKLIST
 
 OLDEST_BIRTH_YEAR = 1900
 
-SEX_CHOICES = [("female", _("Female")), ("male", _("Male")), ("", _("Other or not said"))]
 SKIN_TYPE_HINTS = {
     1: _("Always burns, never tans"),
     2: _("Burns easily, tans a little"),
@@ -62,10 +62,22 @@ class NewCaseForm(FlaskForm):
         filters=[lambda text: (text or "").strip()],
     )
     birth_year = IntegerField(_("Birth year"), validators=[Optional()])
-    sex = RadioField(_("Sex"), choices=SEX_CHOICES, default="", validators=[AnyOf((*SEXES, "", None))])
+    sex = RadioField(
+        _("Sex"),
+        choices=[
+            SelectChoice("female", _("Female")),
+            SelectChoice("male", _("Male")),
+            SelectChoice("", _("Other or not said")),
+        ],
+        default="",
+        validators=[AnyOf((*SEXES, "", None))],
+    )
     skin_type = RadioField(
         _("Skin type"),
-        choices=[*((str(number), numeral) for number, numeral in SKIN_TYPES.items()), ("", _("Not noted"))],
+        choices=[
+            *(SelectChoice(str(number), numeral) for number, numeral in SKIN_TYPES.items()),
+            SelectChoice("", _("Not noted")),
+        ],
         default="",
         coerce=lambda value: value or "",
     )
@@ -73,7 +85,7 @@ class NewCaseForm(FlaskForm):
     # Absent where a known lesion is photographed again, hence checked below.
     body_site = SelectField(
         _("Place on the body"),
-        choices=[("", _("Choose …")), *((site, SITE_NAMES[site]) for site in SITES)],
+        choices=[SelectChoice("", _("Choose …")), *(SelectChoice(site, SITE_NAMES[site]) for site in SITES)],
         validate_choice=False,
     )
     body_view = HiddenField(filters=[_nothing_to_none], validators=[Optional(), AnyOf(("front", "back"))])
@@ -81,7 +93,7 @@ class NewCaseForm(FlaskForm):
     map_y = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
 
     checklist = SelectMultipleField(
-        _("What has changed?"), choices=[(item, CHECKLIST_NAMES[item]) for item in CHECKLIST]
+        _("What has changed?"), choices=[SelectChoice(item, CHECKLIST_NAMES[item]) for item in CHECKLIST]
     )
     is_worried = BooleanField(_("I am worried about this spot"))
     comment = TextAreaField(
