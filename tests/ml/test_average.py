@@ -1,0 +1,53 @@
+"""Averaged weights: the mean of what the files hold, in a run folder that can be exported and says where it is from."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
+
+from ml import average, export
+from ml.fit import read_state
+from ml.model import build_model
+from tests.ml import training
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(trainings):
+    return trainings["killed"]
+
+
+def weights_of(folder):
+    return build_model(training.SIZE, 0.0, folder / "best.weights.h5").get_weights()
+
+
+def test_it_is_the_mean_of_the_best_and_the_last_weights(run, tmp_path):
+    files = [run / "best.weights.h5", run / "state" / "epoch.npz"]
+    assert average.main([*map(str, files), "--out", str(tmp_path)]) == 0
+    best, last = weights_of(run), read_state(files[1])["weight"]
+    assert any(not np.array_equal(a, b) for a, b in zip(best, last, strict=True))
+    for mean, a, b in zip(weights_of(tmp_path), best, last, strict=True):
+        np.testing.assert_allclose(mean, (a + b) / 2, atol=1e-6)
+    assert (tmp_path / "config.json").read_text() == (run / "config.json").read_text()
+    commands = [step["command"] for step in export.training_steps(tmp_path)]
+    assert [command.split()[2] for command in commands] == ["ml.train", "ml.average"]
+    assert all(str(file) in commands[1] for file in files)
+
+
+def test_the_mean_of_equal_weights_is_those_weights(run, tmp_path):
+    file = str(run / "best.weights.h5")
+    assert average.main([file, file, file, "--out", str(tmp_path)]) == 0
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(tmp_path), weights_of(run), strict=True))
+
+
+def test_weights_of_another_network_are_refused(run, tmp_path, capsys):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "config.json").write_text(json.dumps(json.loads((run / "config.json").read_text())))
+    np.savez(tmp_path / "state" / "epoch.npz", summary=np.array("{}"), weight_0000=np.zeros((2, 2)))
+    files = [str(run / "best.weights.h5"), str(tmp_path / "state" / "epoch.npz")]
+    assert average.main([*files, "--out", str(tmp_path / "out")]) == 1
+    assert "different networks" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
