@@ -1,5 +1,6 @@
 """Migrated databases for tests: one template of each kind, copied for every test."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import psycopg
 from flask_migrate import upgrade
 from psycopg import sql
@@ -53,36 +55,41 @@ class PostgresqlDatabases:
         account = pwd.getpwuid(os.getuid()) if os.getuid() else _service_account()
         self.owner = account.pw_uid, account.pw_gid
         os.chown(self._directory, *self.owner)
-        as_account = {} if os.getuid() else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        cluster = self._directory / "cluster"
-        subprocess.run(
-            [binaries / "initdb", "-D", cluster, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            capture_output=True,
-            cwd=self._directory,
-            **as_account,
-        )
-        # The data is thrown away, so durability would only cost time.
+        self._as_account = {} if os.getuid() else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        self._binaries = binaries
+        self._run("initdb", "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync").wait()
+        self.start()
+        self._admin.execute("CREATE DATABASE template_portal")
+        migrate_database(self.url("template_portal"), self._directory)
+
+    def _run(self, program, *arguments):
+        command = [self._binaries / program, "-D", self._directory / "cluster", *arguments]
+        with open(self._directory / "log", "ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=self._directory, **self._as_account)
+
+    def start(self):
+        # The data is thrown away, so durability beyond the server's own death would only cost time.
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self._directory,
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "60",
         }
         flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
-        with open(self._directory / "log", "wb") as log:
-            self._server = subprocess.Popen(
-                [binaries / "postgres", "-D", cluster, *flags],
-                stdout=log,
-                stderr=log,
-                cwd=self._directory,
-                **as_account,
-            )
+        self._server = self._run("postgres", *flags)
         self._admin = self._connect()
-        self._admin.execute("CREATE DATABASE template_portal")
-        migrate_database(self.url("template_portal"), self._directory)
+
+    def kill(self):
+        """SIGKILL the server and every process of it."""
+        server = psutil.Process(self._server.pid)
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._server.wait(timeout=20)
+        psutil.wait_procs(processes, timeout=20)
+        self._admin.close()
 
     def url(self, name):
         return f"postgresql+psycopg://portal@/{name}?host={self._directory}"
