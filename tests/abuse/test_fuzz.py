@@ -10,7 +10,6 @@ from tests.processes import PYTHON
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seconds", [4, pytest.param(600, marks=pytest.mark.long)])
 def test_no_damaged_photo_does_worse_than_being_refused(seconds):
     command = [PYTHON, "-X", "faulthandler", "-m", "tests.abuse.fuzz_photos", str(seconds)]

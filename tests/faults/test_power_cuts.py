@@ -34,7 +34,6 @@ def cut_power(portal):
     wait_until(portal.is_gone, 15)
 
 
-@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("cuts", [2, pytest.param(50, marks=pytest.mark.long)])
 def test_everything_is_killed_in_the_middle_of_uploads(portal, data_dir, monkeypatch, cuts):
     stored = {}
