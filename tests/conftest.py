@@ -5,6 +5,7 @@ with its reason, and refused instead where REQUIRE_EVERYTHING is set (the CI set
 """
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from tests import factories
 from tests.browsers import find_chromium, launch_chromium
 from tests.databases import PostgresqlDatabases, SqliteDatabases, find_postgresql
 from tests.processes import PYTHON, RedisServer, WebServer, Worker, free_port
+
+# A shell has what it starts in the background ignore Ctrl-C, and its children with it: theirs is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failed property.
 settings.register_profile("portal", deadline=None)
