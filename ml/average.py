@@ -8,7 +8,6 @@ learning when it ended. DIR becomes a run folder that `ml.export` takes.
 
 import argparse
 import json
-import shlex
 import shutil
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml import model_json
 from ml.config import TrainConfig
 from ml.export import STEPS, training_steps
 from ml.fit import read_state
@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"cannot average: {error}", file=sys.stderr)
         return 1
-    command = shlex.join(["python", "-m", "ml.average", *(arguments or sys.argv[1:])])
-    steps.append({"command": command, "seconds": round(time.monotonic() - started)})
+    steps.append(model_json.step("ml.average", arguments or sys.argv[1:], started))
     (options.out / STEPS).write_text(json.dumps(steps, indent=2) + "\n")
     return 0
 

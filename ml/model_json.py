@@ -23,6 +23,11 @@ def add_step(metadata: dict, module: str, arguments: list[str], started: float) 
 
     started: time.monotonic() at its start. A repeated command replaces its earlier note.
     """
-    steps = [step for step in metadata.get("made_by", []) if not step["command"].startswith(f"python -m {module} ")]
+    steps = [one for one in metadata.get("made_by", []) if not one["command"].startswith(f"python -m {module} ")]
+    metadata["made_by"] = [*steps, step(module, arguments, started)]
+
+
+def step(module: str, arguments: list[str], started: float) -> dict:
+    """A command and how long it took, in seconds; started: time.monotonic() at its start."""
     command = shlex.join(["python", "-m", module, *arguments])
-    metadata["made_by"] = [*steps, {"command": command, "seconds": round(time.monotonic() - started)}]
+    return {"command": command, "seconds": round(time.monotonic() - started)}

@@ -4,6 +4,7 @@ A test runs on SQLite; marked ``databases`` it runs on PostgreSQL too. What a ma
 with its reason, and refused instead where REQUIRE_EVERYTHING is set (the CI sets it).
 """
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -61,14 +62,21 @@ def sqlite_databases(tmp_path_factory):
     return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
 
 
-@pytest.fixture(scope="session")
-def postgresql_databases():
+@contextlib.contextmanager
+def running_postgresql():
+    """A server of its own, until the block ends."""
     binaries = find_postgresql()
     if binaries is None:
         lacking("PostgreSQL's server binaries are not installed")
     databases = PostgresqlDatabases(binaries)
     yield databases
     databases.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases():
+    with running_postgresql() as databases:
+        yield databases
 
 
 @pytest.fixture
