@@ -21,11 +21,17 @@ def draw(labels: np.ndarray, class_prior: np.ndarray, count: int, seed: tuple) -
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of uint8 pictures (B, C, C, 3) with one-hot labels (B, classes)."""
+    """Batches of uint8 pictures (B, C, C, 3) with labels (B, classes), each row of which sums to 1.
 
-    def __init__(self, pixels, labels, positions, batch_size: int, classes: int):
+    With `mixup` above 0 every picture is laid over another of its batch, in shares drawn from
+    Beta(mixup, mixup), and so are their labels (H. Zhang et al., "mixup", ICLR 2018). The same
+    seed gives the same batches.
+    """
+
+    def __init__(self, pixels, labels, positions, batch_size: int, classes: int, mixup: float = 0.0, seed: tuple = ()):
         super().__init__(workers=1, use_multiprocessing=False)
         self.pixels, self.positions, self.batch_size = pixels, positions, batch_size
+        self.mixup, self.seed = mixup, seed
         self.one_hot = np.eye(classes, dtype=np.float32)[labels]
 
     def __len__(self) -> int:
@@ -33,7 +39,16 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.positions[index * self.batch_size :][: self.batch_size]
-        return self.pixels[chosen], self.one_hot[chosen]
+        pictures, labels = self.pixels[chosen], self.one_hot[chosen]
+        return self._mix(pictures, labels, index) if self.mixup else (pictures, labels)
+
+    def _mix(self, pictures, labels, index):
+        random = np.random.default_rng((*self.seed, index))
+        share = random.beta(self.mixup, self.mixup, len(labels)).astype(np.float32)[:, None]
+        others = random.permutation(len(labels))
+        shares = share[:, :, None, None]
+        mixed = np.rint(shares * pictures + (1 - shares) * pictures[others]).astype(np.uint8)
+        return mixed, share * labels + (1 - share) * labels[others]
 
 
 def _whole(shares: np.ndarray, count: int) -> np.ndarray:

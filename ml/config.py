@@ -56,6 +56,7 @@ class TrainConfig:
     epoch_images: int = 4_800
     patience: int = 8  # epochs without a better validation macro AUC
 
+    mixup: float = 0.0  # Beta(mixup, mixup) draws the shares of two pictures laid over each other; 0: none
     augmentation: dict = field(default_factory=dict)  # fields of AugmentationConfig
     class_counts: tuple[int, ...] | None = None  # of the training split; written by the run
 

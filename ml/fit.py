@@ -84,7 +84,15 @@ class Run:
         config, number = self.config, self.progress["epoch"] + 1
         positions = draw(self.labels["train"], self.prior, config.epoch_images, (config.seed, number))
         _reseed(model, config.seed * 100_003 + number)
-        batches = Batches(self.pixels["train"], self.labels["train"], positions, config.batch_size, len(CLASSES))
+        batches = Batches(
+            self.pixels["train"],
+            self.labels["train"],
+            positions,
+            config.batch_size,
+            len(CLASSES),
+            config.mixup,
+            (config.seed, number),
+        )
         pace = _Pace(self)
         # Drawn in random order already; `fit` would shuffle by a generator that no epoch seeds.
         logs = model.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[pace]).history

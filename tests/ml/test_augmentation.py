@@ -111,3 +111,26 @@ def test_batches_pair_each_picture_with_its_own_label():
     pictures, one_hot = batches[1]
     assert pictures.ravel().tolist() == [4, 7]
     assert one_hot.argmax(axis=1).tolist() == [1, 1]
+
+
+def test_mixup_lays_pictures_and_their_labels_over_each_other_in_the_same_shares():
+    # A picture as bright as its label's number: the brightness of a mixture tells its shares.
+    labels = np.arange(24) % 3
+    pixels = np.full((24, 2, 2, 3), 0, np.uint8) + (100 * labels).astype(np.uint8)[:, None, None, None]
+    batches = Batches(pixels, labels, np.arange(24), 12, 3, mixup=0.4, seed=(0, 1))
+    pictures, shares = batches[0]
+    assert pictures.dtype == np.uint8
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert ((shares > 0.01).sum(axis=1) > 1).any()
+    assert np.abs(pictures.mean(axis=(1, 2, 3)) - shares @ [0, 100, 200]).max() <= 0.51
+
+
+def test_mixup_is_decided_by_the_seed_and_differs_between_batches():
+    pixels, labels = np.zeros((8, 1, 1, 3), np.uint8), np.arange(8) % 2
+
+    def shares(seed, index):
+        return Batches(pixels, labels, np.arange(8), 4, 2, mixup=1.0, seed=seed)[index][1].tolist()
+
+    assert shares((0, 1), 0) == shares((0, 1), 0)
+    assert shares((0, 1), 0) != shares((0, 2), 0)
+    assert shares((0, 1), 0) != shares((0, 1), 1)
