@@ -8,11 +8,12 @@ from hmac import compare_digest
 
 import pyotp
 from flask_babel import gettext as _
+from sqlalchemy import update
 
 from portal.database import begin_write, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import User
+from portal.models import LoginSession, User
 from portal.services import audit
 from portal.services.attempts import confirm_password
 
@@ -39,7 +40,7 @@ def confirm_two_factor(*, user, code):
     """Put the secret in force once the app shows a right code; returns the recovery codes, shown only now."""
     begin_write(db.session)
     _lock(user)
-    step = _matching_step(user, code) if user.totp_secret and not user.has_two_factor else None
+    step = _matching_step(user, code) if not user.has_two_factor else None
     if step is None:
         raise DomainError(
             _("This code does not match. Check the clock of your phone and try the next one."), field="code"
@@ -88,6 +89,8 @@ def use_code(user, code):
 
 def _matching_step(user, code):
     """The time step a code is for: the present one or a neighbour (clocks differ), later than the last one used."""
+    if user.totp_secret is None:  # taken away while this code was on its way
+        return None
     totp = pyotp.TOTP(user.totp_secret, interval=STEP_SECONDS)
     now = totp.timecode(utc_now().astimezone(UTC))
     for step in (now - 1, now, now + 1):
@@ -110,6 +113,13 @@ def _hash_recovery_code(code):
 def _forget(user):
     user.totp_secret = user.totp_confirmed_at = user.totp_last_step = None
     user.recovery_code_hashes = []
+    # Who waits at the code page has nothing left to enter there: back to the password, which now suffices.
+    half_open = (
+        LoginSession.user_id == user.id,
+        LoginSession.two_factor_passed.is_(False),
+        LoginSession.ended_at.is_(None),
+    )
+    db.session.execute(update(LoginSession).where(*half_open).values(ended_at=utc_now()))
 
 
 def _lock(user):

@@ -232,3 +232,15 @@ def test_two_factor_is_turned_off_by_the_password_or_by_an_administrator(app):
         "two_factor.enable",
         "two_factor.reset",
     ]
+
+
+def test_a_code_on_its_way_while_the_second_step_is_taken_away_is_refused(app):
+    user = factories.make_user("clinician")
+    totp, _codes = enable_two_factor(user)
+    pending, inside = log_in(user), log_in(user)
+    logins.pass_second_step(login_session=inside, code=totp.at(utc_now()), address="192.0.2.1")
+    two_factor.reset_two_factor(user=user)
+    with pytest.raises(DomainError, match="wrong or was used"):
+        logins.pass_second_step(login_session=pending, code=totp.at(utc_now()), address="192.0.2.1")
+    assert not pending.two_factor_passed and pending.ended_at is not None
+    assert inside.ended_at is None, "whoever proved both stays logged in"

@@ -83,6 +83,14 @@ def test_the_cookie_of_the_first_step_is_worth_nothing_afterwards(app, client, g
     assert thief.get("/login/code").location == "/login"
 
 
+def test_a_reset_while_somebody_is_asked_for_the_code_sends_them_back_to_the_password(client, guarded):
+    user, totp, _codes = guarded
+    log_in(client, user)
+    two_factor.reset_two_factor(user=user)
+    assert client.post("/login/code", data={"code": totp.at(utc_now())}).location == "/login"
+    assert log_in(client, user).location == "/"
+
+
 def test_the_second_step_without_a_first(client):
     assert client.get("/login/code").location == "/login"
 
