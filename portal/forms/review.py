@@ -78,7 +78,7 @@ class ReviewForm(FlaskForm):
             "agrees": self.agrees.data == "yes" if self.agrees else None,
             "disposition": self.disposition.data,
             "monitor_weeks": self.monitor_weeks.data if is_monitored else None,
-            "note": self.note.data.strip(),
+            "note": (self.note.data or "").strip(),
         }
 
 

@@ -181,6 +181,11 @@ class TestDeciding:
         assert data["note"] in response.text
         assert not reviews_of(case)
 
+    def test_a_decision_needs_no_note(self, case, clinician):
+        data = {name: value for name, value in DECISION.items() if name != "note"}
+        assert clinician.post(f"/cases/{case.id}/reviews", data=data).status_code == 302
+        assert reviews_of(case)[0].note == ""
+
     @pytest.mark.parametrize("count", ["", "none"])
     def test_a_form_without_its_count_is_refused(self, case, clinician, count):
         response = clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "expected_review_count": count})
