@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, or_, tuple_
+from sqlalchemy import and_, case, func, literal, not_, or_, tuple_
 from sqlalchemy.orm import contains_eager, selectinload
 
 from portal.extensions import db
 from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
+from portal.queries.cases import is_replaced
 from portal.queries.first_reads import awaits_first_read, shown_reasons, shown_tier
 
 PAGE_SIZE = 25
@@ -102,14 +103,27 @@ def find_next_case_id(user, filters, now, *, after=None, before=None):
 
     Cases that wait for the model are passed over for READING_PATIENCE, as its view may still come.
     """
-    free = or_(Case.taken_by_id.is_(None), Case.taken_by_id == user.id, Case.taken_until <= now)
-    statement = _filtered(db.select(Case.id), user, filters).where(free)
-    is_due = or_(Case.status.not_in(BEING_READ), Case.submitted_at <= now - READING_PATIENCE)
-    statement = statement.where(is_due)
+    statement = _free_cases(user, filters, now)
     backwards = before is not None
     if position := _position(user, before or after, filters):
         statement = statement.where(_beyond(position, filters, backwards=backwards))
     return db.session.scalar(statement.order_by(*_order(filters, backwards=backwards)).limit(1))
+
+
+def find_more_urgent_case_id(user, filters, now, *, than, since):
+    """The first free case above the tier of case ``than`` that could not be seen yet at ``since``, or None.
+
+    What stood in the queue before was passed over on purpose.
+    """
+    position = None if filters.is_done else _position(user, than, filters)
+    if position is None:
+        return None
+    is_new = or_(
+        Case.status_changed_at > since,
+        and_(Case.status.in_(BEING_READ), Case.submitted_at > since - READING_PATIENCE),
+    )
+    statement = _free_cases(user, filters, now).where(Case.tier_rank < position.tier_rank, is_new)
+    return db.session.scalar(statement.order_by(*_order(filters)).limit(1))
 
 
 def last_review_at(user):
@@ -118,9 +132,17 @@ def last_review_at(user):
     return db.session.scalar(statement.where(in_clinics_of(user, Case.clinic_id)))
 
 
+def _free_cases(user, filters, now):
+    free = or_(Case.taken_by_id.is_(None), Case.taken_by_id == user.id, Case.taken_until <= now)
+    is_due = or_(Case.status.not_in(BEING_READ), Case.submitted_at <= now - READING_PATIENCE)
+    return _filtered(db.select(Case.id), user, filters).where(free, is_due)
+
+
 def _filtered(statement, user, filters):
     statement = statement.join(Case.clinic).join(Case.lesion).join(Lesion.patient)
     statement = statement.where(in_clinics_of(user, Case.clinic_id), Case.status.in_(STATUS_GROUPS[filters.status]))
+    if filters.status == "retake":
+        statement = statement.where(not_(is_replaced))
     if filters.clinic_id:
         statement = statement.where(Case.clinic_id == filters.clinic_id)
     if filters.site:

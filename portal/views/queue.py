@@ -1,3 +1,4 @@
+from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
@@ -11,7 +12,15 @@ from portal import explanations
 from portal.database import utc_now
 from portal.models import TIERS
 from portal.permissions import require_role
-from portal.queries.queue import FIRST_READ, STATUS_GROUPS, QueueFilters, find_next_case_id, last_review_at, load_queue
+from portal.queries.queue import (
+    FIRST_READ,
+    STATUS_GROUPS,
+    QueueFilters,
+    find_more_urgent_case_id,
+    find_next_case_id,
+    last_review_at,
+    load_queue,
+)
 from portal.services.viewing import record_view
 
 blueprint = Blueprint("queue", __name__, url_prefix="/queue")
@@ -25,6 +34,7 @@ STATUS_WORDS = {
     "reviewed": _l("Reviewed"),
 }
 _FILTERS_KEY = "queue_filters"
+_SEEN_KEY = "queue_seen_at"  # when this person was last shown what the queue holds
 
 
 @blueprint.get("")
@@ -32,6 +42,8 @@ _FILTERS_KEY = "queue_filters"
 def index():
     filters = read_filters(request.args)
     session[_FILTERS_KEY] = filters.as_args()
+    now = utc_now()
+    session[_SEEN_KEY] = now.isoformat()
     queue = load_queue(current_user, filters, after=request.args.get("after", type=UUID))
     last_at = None if queue.rows else last_review_at(current_user)
     page = render_template(
@@ -42,7 +54,7 @@ def index():
         status_words=STATUS_WORDS,
         sites=SITES,
         last_review_at=last_at,
-        now=utc_now(),
+        now=now,
     )
     record_view(action="queue.view", details={"cases": [str(row.case.id) for row in queue.rows]})
     return page
@@ -54,11 +66,37 @@ def go_to_next():
     """To the nearest case nobody else has, under the filters the queue was last seen with."""
     after, before = (request.args.get(name, type=UUID) for name in ("after", "before"))
     filters = read_filters(MultiDict(session.get(_FILTERS_KEY)))
-    case_id = find_next_case_id(current_user, filters, utc_now(), after=after, before=before)
+    if before:
+        case_id = find_next_case_id(current_user, filters, utc_now(), before=before)
+    else:
+        case_id = _find_onward(filters, after)
     if case_id is not None:
         return redirect(url_for("cases.show", case_id=case_id))
-    flash(_("That was the first case of the queue.") if before else _("No other case is free to review."), "info")
+    flash(_("That was the first case of the queue.") if before else _no_other(filters), "info")
     return redirect(url_for("queue.index", **filters.as_args()))
+
+
+def _find_onward(filters, after):
+    """What came since the queue was last seen and is more urgent, else the next case, after the last one the first."""
+    now = utc_now()
+    seen_at, session[_SEEN_KEY] = session.get(_SEEN_KEY), now.isoformat()
+    if after and seen_at:
+        since = datetime.fromisoformat(seen_at)
+        if case_id := find_more_urgent_case_id(current_user, filters, now, than=after, since=since):
+            return case_id
+    if case_id := find_next_case_id(current_user, filters, now, after=after):
+        return case_id
+    first_id = find_next_case_id(current_user, filters, now)
+    if first_id in (None, after):
+        return None
+    flash(_("That was the last case of the queue. You are back at its top."), "info")
+    return first_id
+
+
+def _no_other(filters):
+    if filters.as_args():
+        return _("No other case is free to review under these filters.")
+    return _("No other case is free to review.")
 
 
 def read_filters(args):

@@ -10,6 +10,7 @@ from portal.queries.queue import (
     PAGE_SIZE,
     READING_PATIENCE,
     QueueFilters,
+    find_more_urgent_case_id,
     find_next_case_id,
     last_review_at,
     load_queue,
@@ -65,6 +66,14 @@ def test_what_waits_and_what_does_not(clinician, make_case):
     assert set(ids(load_queue(clinician, QueueFilters()))) == waiting
     assert ids(load_queue(clinician, QueueFilters(status="reviewed"))) == [reviewed.id]
     assert ids(load_queue(clinician, QueueFilters(status="retake"))) == [retake.id]
+
+
+def test_whose_new_photo_came_waits_for_none(clinician, make_case):
+    answered, open_request = make_case("retake"), make_case("retake")
+    factories.make_case("classified", lesion=answered.lesion, replaces=answered)
+    queue = load_queue(clinician, QueueFilters(status="retake"))
+    assert ids(queue) == [open_request.id]
+    assert sum(queue.counts.values()) == 1
 
 
 def test_only_the_clinics_of_the_one_who_asks(clinician, make_case):
@@ -174,6 +183,27 @@ def test_next_goes_on_from_a_case_that_was_just_reviewed(clinician, make_case):
     make_case(tier="urgent", hours=3)
     factories.make_review(first, clinician)
     assert find_next_case_id(clinician, QueueFilters(), utc_now(), after=first.id) == second.id
+
+
+def test_more_urgent_is_only_what_could_not_be_seen_before(clinician, make_case):
+    since = utc_now() - timedelta(minutes=10)
+    here = make_case(tier="soon", hours=1)
+
+    def find(**filters):
+        return find_more_urgent_case_id(clinician, QueueFilters(**filters), utc_now(), than=here.id, since=since)
+
+    seen = make_case(tier="urgent", hours=2, status_changed_at=since - timedelta(minutes=1))
+    make_case(tier="soon")
+    assert find() is None
+    read_since = make_case(tier="urgent", hours=2, status_changed_at=since + timedelta(minutes=1))
+    assert find() == read_since.id
+    assert find(tier="soon") is None
+    assert find(status="reviewed") is None
+    read_since.taken_by, read_since.taken_until = factories.make_user("clinician"), utc_now() + timedelta(minutes=5)
+    # Nobody read this one, and at ``since`` it was still held back for the model.
+    seen.status, seen.submitted_at, seen.prediction = "queued", since - READING_PATIENCE / 2, None
+    db.session.commit()
+    assert find() == seen.id
 
 
 def test_a_position_in_another_clinic_is_no_position(clinician, make_case):

@@ -83,7 +83,38 @@ def test_next_keeps_to_the_filters_last_seen(clinic, clinician):
     assert response.headers["Location"] == f"/cases/{soon.id}"
     response = clinician.get(f"/queue/next?after={soon.id}")
     assert response.headers["Location"] == "/queue?tier=soon"
-    assert "No other case is free" in clinician.get(response.headers["Location"]).text
+    page = clinician.get(response.headers["Location"]).text
+    assert "No other case is free to review under these filters." in page
+
+
+def test_next_says_so_when_no_other_case_is_free(clinic, clinician):
+    case = make_case(clinic)
+    response = clinician.get(f"/queue/next?after={case.id}")
+    assert response.headers["Location"] == "/queue"
+    assert "No other case is free to review." in clinician.get("/queue").text
+
+
+def test_next_shows_first_what_came_meanwhile_and_is_more_urgent(clinic, clinician):
+    reviewed, following = (make_case(clinic, tier="routine", reference=name) for name in "AB")
+    make_case(clinic, tier="urgent", reference="C", status_changed_at=utc_now() - timedelta(minutes=1))
+    clinician.get("/queue")
+    urgent = make_case(clinic, tier="urgent", reference="D")
+    response = clinician.get(f"/queue/next?after={reviewed.id}")
+    assert response.headers["Location"] == f"/cases/{urgent.id}"
+    # Whoever passes it over on purpose is not brought back to it.
+    response = clinician.get(f"/queue/next?after={reviewed.id}")
+    assert response.headers["Location"] == f"/cases/{following.id}"
+
+
+def test_after_the_last_case_next_is_back_at_the_top(clinic, clinician):
+    skipped = make_case(clinic, tier="urgent", reference="A")
+    last = make_case(clinic, tier="soon", reference="B")
+    clinician.get("/queue")
+    factories.make_review(last, clinician.user)
+    response = clinician.get(f"/queue/next?after={last.id}")
+    assert response.headers["Location"] == f"/cases/{skipped.id}"
+    page = clinician.get(response.headers["Location"]).text
+    assert "That was the last case of the queue. You are back at its top." in page
 
 
 def test_going_on_takes_nothing(clinic, clinician):
