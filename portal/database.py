@@ -82,6 +82,8 @@ def install_sqlite_rules(engine):
     @event.listens_for(engine, "connect")
     def connect(connection, _record):
         connection.isolation_level = None  # else the driver begins transactions on its own, too late
+        # SQLite's own lower() knows A to Z only, and a search for "óscar" would not find Óscar.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
@@ -97,6 +99,10 @@ def install_sqlite_rules(engine):
             connection.exec_driver_sql("BEGIN")
         else:
             write_lock.take(connection, statement)
+
+
+def _lower(value):
+    return None if value is None else str(value).lower()
 
 
 class SqliteWriteLock:

@@ -57,7 +57,8 @@ class PostgresqlDatabases:
         os.chown(self._directory, *self.owner)
         self._as_account = {} if os.getuid() else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
         self._binaries = binaries
-        if self._run("initdb", "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync").wait():
+        # A cluster in the C locale, which a bare environment would make, knows no capital letters but A to Z.
+        if self._run("initdb", "-U", "portal", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync").wait():
             raise RuntimeError((self._directory / "log").read_text())
         self.start()
         self._admin.execute("CREATE DATABASE template_portal")

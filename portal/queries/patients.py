@@ -58,14 +58,15 @@ def find_patients(user, text, after=None):
 
 
 def suggest_patients(user, text):
-    """(patient, [(lesion, last photo at or None)]) of the first few matches, for the new-case form."""
-    patients = db.session.scalars(
-        _matching(db.select(Patient), user, text).options(selectinload(Patient.lesions)).limit(SUGGESTION_COUNT)
-    ).all()
+    """([(patient, [(lesion, last photo at or None)])] of the first few matches, whether there are more)."""
+    matching = _matching(db.select(Patient), user, text).options(selectinload(Patient.lesions))
+    found = db.session.scalars(matching.limit(SUGGESTION_COUNT + 1)).all()
+    patients = found[:SUGGESTION_COUNT]
     lesion_ids = [lesion.id for patient in patients for lesion in patient.lesions]
     latest = db.select(Case.lesion_id, func.max(Case.submitted_at)).where(Case.lesion_id.in_(lesion_ids))
     last_at = dict(db.session.execute(latest.group_by(Case.lesion_id)).all())
-    return [(patient, [(lesion, last_at.get(lesion.id)) for lesion in patient.lesions]) for patient in patients]
+    rows = [(patient, [(lesion, last_at.get(lesion.id)) for lesion in patient.lesions]) for patient in patients]
+    return rows, len(found) > SUGGESTION_COUNT
 
 
 def lesion_rows(patient, user):
@@ -82,8 +83,8 @@ def lesion_rows(patient, user):
 
 def _matching(statement, user, text):
     statement = statement.where(in_clinics_of(user, Patient.clinic_id)).order_by(Patient.reference, Patient.id)
-    if text:
-        matches = (column.icontains(text, autoescape=True) for column in (Patient.reference, Patient.name))
+    for word in text.split():
+        matches = (column.icontains(word, autoescape=True) for column in (Patient.reference, Patient.name))
         statement = statement.where(or_(*matches))
     return statement
 

@@ -25,8 +25,8 @@ def index():
 @require_role(*ROLES)
 def search():
     text = _text()
-    found = suggest_patients(current_user, text) if text else []
-    answer = jsonify([_as_json(patient, lesions) for patient, lesions in found])
+    found, has_more = suggest_patients(current_user, text) if text else ([], False)
+    answer = jsonify(patients=[_as_json(patient, lesions) for patient, lesions in found], has_more=has_more)
     record_view(action="patient.search", details={"found": len(found)})
     return answer
 

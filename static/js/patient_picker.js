@@ -46,10 +46,11 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
       url.searchParams.set("q", text);
       const response = await fetch(url, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(response.status);
-      const found = await response.json();
+      const { patients, has_more } = await response.json();
       if (number !== asked) return;
-      results.replaceChildren(...found.map(resultRow));
-      status.textContent = found.length ? texts.found : texts.foundNone;
+      results.replaceChildren(...patients.map(resultRow));
+      if (has_more) status.textContent = texts.foundMore.replace("{n}", patients.length);
+      else status.textContent = patients.length ? texts.found : texts.foundNone;
     } catch {
       if (number === asked) status.textContent = texts.searchFailed;
     }

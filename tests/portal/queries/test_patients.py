@@ -3,7 +3,14 @@ from datetime import timedelta
 import pytest
 
 from portal.database import utc_now
-from portal.queries.patients import PAGE_SIZE, find_patients, lesion_rows, pick_pair, suggest_patients
+from portal.queries.patients import (
+    PAGE_SIZE,
+    SUGGESTION_COUNT,
+    find_patients,
+    lesion_rows,
+    pick_pair,
+    suggest_patients,
+)
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -23,12 +30,17 @@ def references(rows):
     return [row.patient.reference for row in rows]
 
 
-@pytest.mark.parametrize("text", ["b-2", "ruiz", "ANA"])
-def test_found_by_a_part_of_reference_or_name_in_any_case(user, clinic, text):
+@pytest.mark.parametrize("text", ["b-2", "ruiz", "ANA", "ruiz ana", "b-2 ana", "óscar", "ÓSCAR"])
+def test_found_by_parts_of_reference_or_name_in_any_case_and_order(user, clinic, text):
     factories.make_patient(clinic=clinic, reference="A-1", name="Tomas Quille")
-    factories.make_patient(clinic=clinic, reference="B-2", name="Ana Ruiz")
+    factories.make_patient(clinic=clinic, reference="B-2", name="Ana Óscar Ruiz")
     rows, _ = find_patients(user, text)
     assert references(rows) == ["B-2"]
+
+
+def test_every_word_must_fit(user, clinic):
+    factories.make_patient(clinic=clinic, name="Ana Ruiz")
+    assert find_patients(user, "ana quille") == ([], None)
 
 
 def test_other_clinics_are_not_found(user, clinic):
@@ -36,7 +48,8 @@ def test_other_clinics_are_not_found(user, clinic):
     factories.make_patient(clinic=clinic, reference="A-1")
     rows, _ = find_patients(user, "A-1")
     assert [row.patient.clinic_id for row in rows] == [clinic.id]
-    assert [patient.clinic_id for patient, _ in suggest_patients(user, "A-1")] == [clinic.id]
+    suggested, _ = suggest_patients(user, "A-1")
+    assert [patient.clinic_id for patient, _ in suggested] == [clinic.id]
 
 
 def test_a_row_counts_spots_and_knows_the_last_photo(user, clinic):
@@ -68,9 +81,20 @@ def test_suggestions_carry_the_spots_and_when_they_were_last_seen(user, clinic):
     patient = factories.make_patient(clinic=clinic)
     seen, unseen = factories.make_lesion(patient=patient), factories.make_lesion(patient=patient)
     case = factories.make_case(lesion=seen)
-    [(found, lesions)] = suggest_patients(user, patient.reference)
+    [(found, lesions)], has_more = suggest_patients(user, patient.reference)
     assert found == patient
     assert lesions == [(seen, case.submitted_at), (unseen, None)]
+    assert not has_more
+
+
+def test_suggestions_say_whether_there_are_more(user, clinic):
+    for _ in range(SUGGESTION_COUNT):
+        factories.make_patient(clinic=clinic, name="Maria")
+    found, has_more = suggest_patients(user, "maria")
+    assert (len(found), has_more) == (SUGGESTION_COUNT, False)
+    factories.make_patient(clinic=clinic, name="Maria")
+    found, has_more = suggest_patients(user, "maria")
+    assert (len(found), has_more) == (SUGGESTION_COUNT, True)
 
 
 def test_history_runs_from_the_earliest_visit(user, clinic):

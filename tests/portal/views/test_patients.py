@@ -32,7 +32,8 @@ def test_search_by_name(nurse, patient):
 def test_suggestions_for_the_new_case_form(nurse, patient):
     lesion = factories.make_lesion(patient=patient)
     case = factories.make_case(lesion=lesion)
-    assert nurse.get("/patients/search?q=hs").json == [
+    answer = nurse.get("/patients/search?q=hs").json
+    assert answer["patients"] == [
         {
             "id": str(patient.id),
             "reference": "HS-7",
@@ -50,7 +51,8 @@ def test_suggestions_for_the_new_case_form(nurse, patient):
             ],
         }
     ]
-    assert nurse.get("/patients/search?q=").json == []
+    assert not answer["has_more"]
+    assert nurse.get("/patients/search?q=").json == {"patients": [], "has_more": False}
 
 
 def test_the_record_of_a_search_names_nobody(nurse, patient):
@@ -90,4 +92,4 @@ def test_other_clinics_patients_are_not_there(nurse):
     foreign = factories.make_patient(reference="ZZ-1")
     assert nurse.get(f"/patients/{foreign.id}").status_code == 404
     assert "ZZ-1" not in nurse.get("/patients").text
-    assert nurse.get("/patients/search?q=ZZ-1").json == []
+    assert nurse.get("/patients/search?q=ZZ-1").json["patients"] == []
