@@ -28,14 +28,10 @@ class ClinicRow:
 
 def find_users(*, text="", role=None, clinic_id=None, after=None):
     """(rows, id to continue after or None): people by name, found by a part of their name or email."""
-    last_login_at = (
-        db.select(func.max(LoginSession.created_at)).where(LoginSession.user_id == User.id).scalar_subquery()
-    )
+    logins = (LoginSession.user_id == User.id, LoginSession.two_factor_passed.is_(True))
+    last_login_at = db.select(func.max(LoginSession.created_at)).where(*logins).scalar_subquery()
     found = db.select(User, last_login_at).options(selectinload(User.clinics))
-    for word in text.lower().split():
-        found = found.where(
-            or_(func.lower(User.name).contains(word, autoescape=True), User.email.contains(word, autoescape=True))
-        )
+    found = found.where(*_is_named(text))
     if role:
         found = found.where(User.role == role)
     if clinic_id:
@@ -51,14 +47,8 @@ def find_users(*, text="", role=None, clinic_id=None, after=None):
 
 
 def find_clinic_rows():
-    """Every clinic with how many people work there and how many cases it sent."""
-    people = (
-        db.select(func.count())
-        .select_from(user_clinic)
-        .join(User, User.id == user_clinic.c.user_id)
-        .where(user_clinic.c.clinic_id == Clinic.id, User.is_active.is_(True))
-        .scalar_subquery()
-    )
+    """Every clinic with how many people have an account there, open or closed, and how many cases it sent."""
+    people = db.select(func.count()).where(user_clinic.c.clinic_id == Clinic.id).scalar_subquery()
     cases = db.select(func.count()).where(Case.clinic_id == Clinic.id).scalar_subquery()
     rows = db.session.execute(db.select(Clinic, people, cases).order_by(Clinic.is_active.desc(), Clinic.name))
     return [ClinicRow(clinic=clinic, people=people, cases=cases) for clinic, people, cases in rows]
@@ -86,10 +76,7 @@ def find_audit_events(filters, before=None):
     if filters.action:
         found = found.where(AuditEvent.action == filters.action)
     if filters.actor:
-        word = filters.actor.strip().lower()
-        found = found.join(AuditEvent.actor).where(
-            or_(User.email.contains(word, autoescape=True), func.lower(User.name).contains(word, autoescape=True))
-        )
+        found = found.join(AuditEvent.actor).where(*_is_named(filters.actor))
     if filters.target:
         found = found.where(AuditEvent.target_id == filters.target.strip())
     if before:
@@ -99,6 +86,13 @@ def find_audit_events(filters, before=None):
 
 def find_audit_actions():
     return db.session.scalars(db.select(AuditEvent.action).distinct().order_by(AuditEvent.action)).all()
+
+
+def _is_named(text):
+    """Conditions on User: every word of ``text`` is a part of the name or the email."""
+    return [
+        or_(*(column.icontains(word, autoescape=True) for column in (User.name, User.email))) for word in text.split()
+    ]
 
 
 def _page(rows, key):

@@ -11,6 +11,7 @@ from portal.forms.admin import NewUserForm, UserForm
 from portal.forms.answers import render_form
 from portal.models import ROLES, Clinic, User
 from portal.queries import admin as queries
+from portal.queries.results import find_clinics
 from portal.services import accounts, two_factor
 
 
@@ -26,7 +27,7 @@ def show_users():
         "admin/users.html",
         rows=rows,
         chosen=chosen,
-        clinics=queries.find_open_clinics(),
+        clinics=find_clinics(),
         next_url=url_for(".users", **chosen, after=next_after) if next_after else None,
     )
 

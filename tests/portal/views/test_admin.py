@@ -3,11 +3,14 @@
 import json
 import re
 
+import pyotp
 import pytest
 
+from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Clinic, User
-from portal.services import accounts, clinics
+from portal.queries import admin as queries
+from portal.services import accounts, clinics, two_factor
 from tests import factories
 
 NEW_PASSWORD = "four quiet herons fly"
@@ -70,18 +73,42 @@ def test_an_administrator_cannot_lock_everybody_out(admin):
 def test_people_are_found_by_a_part_of_their_name(admin):
     clinic = factories.make_clinic()
     ann = factories.make_user("clinician", name="Ann Lee", clinic=clinic)
-    bob = factories.make_user("health_worker", name="Bob 100%", clinic=clinic)
+    bob = factories.make_user("health_worker", name="Bob Ångström 100%", clinic=clinic)
 
     def found(query):
         text = admin.get(f"/admin/users?{query}").text
         return [user.name for user in (ann, bob) if user.email in text]
 
     assert found("q=lee+ann") == ["Ann Lee"]
-    assert found("q=%25") == ["Bob 100%"]
+    assert found("q=%25") == ["Bob Ångström 100%"]
+    assert found("q=ångström+BOB") == ["Bob Ångström 100%"]
     assert found("role=clinician") == ["Ann Lee"]
-    assert found(f"clinic={clinic.id}") == ["Ann Lee", "Bob 100%"]
+    assert found(f"clinic={clinic.id}") == ["Ann Lee", "Bob Ångström 100%"]
     assert found("q=zzz") == []
-    assert found("role=nonsense&clinic=x&after=y") == ["Ann Lee", "Bob 100%"]
+    assert found("role=nonsense&clinic=x&after=y") == ["Ann Lee", "Bob Ångström 100%"]
+
+
+def test_a_password_without_its_code_is_no_login(admin, client):
+    user = factories.make_user("clinician")
+    totp = pyotp.TOTP(two_factor.begin_two_factor(user=user))
+    two_factor.confirm_two_factor(user=user, code=totp.at(utc_now(), counter_offset=-1))
+    client.post("/login", data={"email": user.email, "password": factories.PASSWORD})
+    [row], _ = queries.find_users(text=user.email)
+    assert row.last_login_at is None
+    client.post("/login/code", data={"code": totp.at(utc_now())})
+    [row], _ = queries.find_users(text=user.email)
+    assert row.last_login_at is not None
+
+
+def test_a_closed_clinic_leads_to_its_people_and_counts_the_same(admin):
+    clinic = factories.make_clinic(name="Hill", is_active=False)
+    factories.make_user("clinician", clinic=clinic)
+    factories.make_user("clinician", clinic=clinic, is_active=False)
+    link = f'href="/admin/users?clinic={clinic.id}"'
+    assert f"{link}>2</a>" in admin.get("/admin/clinics").text
+    page = admin.get(f"/admin/users?clinic={clinic.id}").text
+    assert f'<option value="{clinic.id}" selected>Hill</option>' in page
+    assert page.count('class="fine d-block">clinician') == 2
 
 
 def test_long_lists_come_in_pages_without_gap_or_double(admin):
