@@ -1,4 +1,5 @@
 import uuid
+from datetime import timedelta
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -37,3 +38,8 @@ class Review(db.Model):
     case: Mapped[Case] = relationship(back_populates="reviews")
     reviewer: Mapped[User] = relationship()
     prediction: Mapped[Prediction | None] = relationship()
+
+    @property
+    def due_at(self):
+        """When to look at the spot again, or None where the decision asks for no other look."""
+        return self.created_at + timedelta(weeks=self.monitor_weeks) if self.monitor_weeks else None

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
 from flask_login import current_user
 
+from portal.database import utc_now
 from portal.errors import DomainError
 from portal.forms.new_case import SKIN_TYPE_HINTS, NewCaseForm
 from portal.models import BEING_READ, ROLES
@@ -12,24 +13,33 @@ from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_o
 from portal.quality import ADVICE
 from portal.queries.cases import GROUPS, count_cases, list_cases
 from portal.queries.first_reads import must_read_first
+from portal.queries.recalls import count_due, list_due
 from portal.services.cases import retry_case, submit_case
 from portal.services.viewing import record_view
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
+DUE = "due"  # of spots, not of cases: whoever sent the last photo, a patient who is due concerns the whole clinic
+
 
 @blueprint.get("")
 @require_role("health_worker")
 def index():
-    group = request.args.get("group") if request.args.get("group") in GROUPS else None
-    of_clinic = "clinic" in request.args
-    rows, next_after = list_cases(
-        current_user, group=group, of_clinic=of_clinic, after=request.args.get("after", type=UUID)
-    )
-    counts = count_cases(current_user, of_clinic=of_clinic)
+    group = request.args.get("group") if request.args.get("group") in (*GROUPS, DUE) else None
+    of_clinic, after, now = "clinic" in request.args, request.args.get("after", type=UUID), utc_now()
+    if group == DUE:
+        rows, next_after = list_due(current_user, now, after=after)
+    else:
+        rows, next_after = list_cases(current_user, group=group, of_clinic=of_clinic, after=after)
     return render_template(
-        "cases/index.html", rows=rows, counts=counts, group=group, of_clinic=of_clinic, next_after=next_after
+        "cases/index.html",
+        rows=rows,
+        counts=count_cases(current_user, of_clinic=of_clinic),
+        due_count=count_due(current_user, now),
+        group=group,
+        of_clinic=of_clinic,
+        next_after=next_after,
     )
 
 

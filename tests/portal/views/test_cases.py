@@ -1,11 +1,12 @@
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
+from portal.formatting import local_date
 from portal.models import Case, LoginSession, Patient
 from tests import factories
 from tests.photos import lesion_photo
@@ -128,6 +129,25 @@ class TestIndex:
         case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
         assert str(case.id) in nurse.get("/cases?group=nonsense").text
 
+    def test_whoever_is_due_again_is_counted_and_one_click_from_a_new_photo(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        seen = factories.make_case("classified", lesion=lesion)
+        decided = utc_now() - timedelta(weeks=13)
+        factories.make_review(seen, disposition="monitor", monitor_weeks=12, created_at=decided)
+        assert "Due again <strong>1</strong>" in nurse.get("/cases").text
+        page = nurse.get("/cases?group=due").text
+        assert f"Late: was due on {local_date(decided + timedelta(weeks=12))}" in page
+        assert f"/patients/{patient.id}#L1" in page and f"/cases/new?lesion={lesion.id}" in page
+        factories.make_case(lesion=lesion)
+        assert "Due again <strong>0</strong>" in nurse.get("/cases?clinic=1").text
+        assert "Nothing here right now" in nurse.get("/cases?group=due").text
+
+    def test_the_history_leads_those_who_take_photos_to_the_next_one(self, nurse, as_user, patient):
+        next_photo = f"/cases/new?lesion={factories.make_lesion(patient=patient).id}"
+        assert next_photo in nurse.get(f"/patients/{patient.id}").text
+        clinician = as_user(factories.make_user("clinician", clinic=nurse.user.clinic))
+        assert next_photo not in clinician.get(f"/patients/{patient.id}").text
+
 
 class TestShow:
     @pytest.fixture
@@ -159,6 +179,13 @@ class TestShow:
         page = nurse.get(f"/cases/{make_own(status).id}")
         assert page.status_code == 200
         assert "data-status=" not in page.text
+
+    def test_the_day_to_look_again_stands_beside_the_decision(self, nurse, make_own):
+        case = make_own("classified")
+        decided = datetime(2026, 11, 3, 10, tzinfo=UTC)
+        factories.make_review(case, disposition="monitor", monitor_weeks=6, created_at=decided)
+        for address in (f"/cases/{case.id}", f"/patients/{case.patient.id}"):
+            assert "Look again later, in 6 weeks (15 Dec 2026)" in nurse.get(address).text
 
     def test_another_clinics_case_does_not_exist(self, nurse):
         case = factories.make_case()

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from portal.extensions import db
@@ -63,6 +65,13 @@ def test_where_the_clinician_disagrees_the_computer_is_silent(clinic, health_wor
     page = read(health_worker, case)
     assert "Look again in 6 weeks" in page
     assert "Of 100 spots" not in page
+
+
+def test_the_day_to_come_back_is_on_it(clinic, health_worker):
+    case = make_case(clinic)
+    decided = datetime(2026, 11, 3, 10, tzinfo=UTC)
+    factories.make_review(case, disposition="monitor", monitor_weeks=6, created_at=decided)
+    assert "15 Dec 2026" in read(health_worker, case)
 
 
 def test_in_doubt_no_class_and_no_number(clinic, health_worker):

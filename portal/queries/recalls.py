@@ -1,0 +1,75 @@
+"""The spots of a clinic that a clinician wants to see again."""
+
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, and_, cast, exists, extract, func, literal, or_, tuple_
+from sqlalchemy.orm import aliased, joinedload, selectinload
+
+from portal.extensions import db
+from portal.models import Case, Image, Lesion, Patient, Review
+from portal.permissions import in_clinics_of
+
+PAGE_SIZE = 25
+NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call the patient
+
+_WEEK_SECONDS = 7 * 86_400
+# Seconds since 1970: an interval from a column is written differently on each database, a sum of numbers is not.
+_due_seconds = cast(extract("epoch", Review.created_at), BigInteger) + Review.monitor_weeks * _WEEK_SECONDS
+
+_newer = aliased(Case)
+_has_newer_case = exists().where(
+    _newer.lesion_id == Case.lesion_id,
+    or_(
+        _newer.submitted_at > Case.submitted_at,
+        and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
+    ),
+)
+
+
+def count_due(user, now):
+    """The spots of this user's clinics that are late, or due within NOTICE."""
+    return db.session.scalar(_due(db.select(func.count()).select_from(Case), user, now))
+
+
+def list_due(user, now, *, after=None):
+    """([(latest case of a spot, "late" or "soon")] the longest due first, id to continue after or None)."""
+    statement = (
+        _due(db.select(Case), user, now)
+        .order_by(_due_seconds, Case.id)
+        .options(
+            joinedload(Case.lesion).joinedload(Lesion.patient),
+            selectinload(Case.images).load_only(Image.id, Image.kind, Image.case_id),
+            selectinload(Case.reviews).joinedload(Review.reviewer),
+        )
+        .limit(PAGE_SIZE + 1)
+    )
+    columns = (_due_seconds, Case.id)
+    position = _latest_review(db.select(*columns).select_from(Case)).where(
+        Case.id == after, in_clinics_of(user, Case.clinic_id)
+    )
+    if start := after and db.session.execute(position).first():
+        values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
+        statement = statement.where(tuple_(*columns) > tuple_(*values))
+    found = db.session.scalars(statement).all()
+    rows = [(case, "late" if case.latest_review.due_at <= now else "soon") for case in found[:PAGE_SIZE]]
+    return rows, rows[-1][0].id if len(found) > PAGE_SIZE else None
+
+
+def _latest_review(statement):
+    return statement.join(Review, and_(Review.case_id == Case.id, Review.number == Case.review_count))
+
+
+def _due(statement, user, now):
+    return (
+        _latest_review(statement)
+        .join(Case.lesion)
+        .join(Lesion.patient)
+        .where(
+            in_clinics_of(user, Case.clinic_id),
+            Case.status == "reviewed",
+            Review.disposition == "monitor",
+            _due_seconds <= int((now + NOTICE).timestamp()),
+            ~_has_newer_case,
+            Patient.anonymised_at.is_(None),  # nobody can be called, and no new case would be taken
+        )
+    )
