@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.data import DatasetError
+from ml.files import replacing
 from ml.labels import CLASSES
 
 SAMPLINGS = ("sqrt", "natural", "oversample")
@@ -89,12 +90,13 @@ class TrainConfig:
         return cls.from_dict(values)
 
     def write(self, run: Path) -> None:
-        """Write config.json, with the class prior that training saw beside the settings."""
+        """Replace config.json, with the class prior that training saw beside the settings."""
         values = dataclasses.asdict(self)
         if self.class_counts:
             values["class_prior"] = [round(float(p), 6) for p in self.class_prior()]
         Path(run).mkdir(parents=True, exist_ok=True)
-        (Path(run) / "config.json").write_text(json.dumps(values, indent=2) + "\n")
+        with replacing(Path(run) / "config.json") as part:
+            part.write_text(json.dumps(values, indent=2) + "\n")
 
     def class_prior(self) -> np.ndarray:
         """Frequency of each class among the images drawn in training, (7,), sums to 1.

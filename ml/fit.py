@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import os
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ml import history
 from ml.augmentation import Augmentation, AugmentationConfig
 from ml.batches import Batches, draw
 from ml.config import TrainConfig
+from ml.files import replacing
 from ml.labels import CLASSES
 from ml.model import INITS, build_model, set_trainable
 from ml.scores import balanced_accuracy, macro_auc, softmax
@@ -137,9 +137,8 @@ class Run:
             "balanced_accuracy": balanced_accuracy(probabilities / self.prior, labels),
         }
         if row["macro_auc"] > self._best():
-            part = self.out / "best.part.weights.h5"
-            self.evaluated.save_weights(part)
-            os.replace(part, self.out / "best.weights.h5")
+            with replacing(self.out / "best.weights.h5") as part:
+                self.evaluated.save_weights(part)
         self.progress["seconds"] += time.monotonic() - started
         row["seconds"] = self.progress["seconds"]
         self.rows.append(row)
@@ -219,15 +218,11 @@ class Run:
     def _save(self) -> None:
         """One file, replaced at once: after kill -9 it is the old state or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
         arrays = {f"weight_{i:04d}": x for i, x in enumerate(self.weights)}
         arrays |= {f"optimizer_{i:04d}": x for i, x in enumerate(self.optimizer)}
         summary = json.dumps({"progress": self.progress, "rows": self.rows})
-        with part.open("wb") as file:
-            np.savez(file, summary=np.array(summary), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
+        with replacing(self.path) as part:
+            np.savez(part, summary=np.array(summary), **arrays)
 
     def _load(self) -> None:
         state = read_state(self.path)

@@ -1,9 +1,10 @@
 """What a training run shows: a progress bar, history.csv and curves.png."""
 
 import csv
-import os
 import sys
 from pathlib import Path
+
+from ml.files import replacing
 
 COLUMNS = (
     "epoch",
@@ -34,12 +35,10 @@ def text(value) -> str:
 
 def write(rows: list[dict], path: Path) -> None:
     """Write the epochs as CSV, replacing the file at once."""
-    part = path.with_suffix(".part")
-    with part.open("w", newline="") as file:
+    with replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: text(x) for name, x in row.items()} for row in rows)
-    os.replace(part, path)
 
 
 def plot(rows: list[dict], path: Path) -> None:
@@ -58,7 +57,6 @@ def plot(rows: list[dict], path: Path) -> None:
         right.plot([row["epoch"] for row in rows], values, marker=".", label=name)
     right.set(xlabel="epoch", ylabel="validation")
     right.legend()
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=110)
+    with replacing(path) as part:
+        figure.savefig(part, dpi=110)
     pyplot.close(figure)
-    os.replace(part, path)

@@ -23,6 +23,10 @@ SIZE = 16
 TIMES = {"seconds", "images_per_second"}
 
 
+class Cut(Exception):
+    """Where a crash is made."""
+
+
 # --- the real command, killed -----------------------------------------------------------------------
 
 
@@ -142,15 +146,12 @@ def test_the_averages_are_what_is_scored_and_kept(begin):
     assert same(kept.get_weights(), run.evaluated.get_weights())
 
 
-# An epoch writes its best weights, if they are, its state, its history and its curves: here at the
-# state of the head, and at three writes of the epoch after it.
-@pytest.mark.parametrize("write", [1, 4, 5, 6])
+# A run writes its settings; then an epoch its best weights, if they are, its state, its history and
+# its curves: here at the settings, at the state of the head, and at three writes of the epoch after it.
+@pytest.mark.parametrize("write", [0, 2, 5, 6, 7])
 def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypatch, write):
     whole = begin("whole")
     whole.run()
-
-    class Cut(Exception):
-        pass
 
     replace, done = os.replace, []
 
@@ -169,6 +170,31 @@ def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypa
     assert same(resumed.optimizer, whole.optimizer)
     assert history(resumed.out) == history(whole.out)
     assert same_best(resumed.out, whole.out)
+
+
+def test_settings_cut_short_leave_those_from_before(tmp_path, monkeypatch):
+    def cut(source, target):
+        raise Cut
+
+    TrainConfig(seed=1).write(tmp_path)
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(Cut):
+        TrainConfig(seed=2).write(tmp_path)
+    assert TrainConfig.read(tmp_path).seed == 1
+
+
+def test_every_file_is_on_the_disk_before_it_takes_its_place(begin, monkeypatch):
+    fsync, replace, safe, placed = os.fsync, os.replace, set(), {}
+    monkeypatch.setattr(os, "fsync", lambda number: safe.add(os.fstat(number).st_ino) or fsync(number))
+
+    def place(source, target):
+        placed[target.name] = os.stat(source).st_ino in safe
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", place)
+    begin("run", images=24).run()
+    names = {"config.json", "best.weights.h5", "epoch.npz", "history.csv", "curves.png"}
+    assert placed == dict.fromkeys(names, True)
 
 
 def same_best(first, second) -> bool:
