@@ -4,6 +4,8 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
+from babel.dates import get_timezone
+
 ROOT = Path(__file__).resolve().parent
 
 
@@ -49,7 +51,6 @@ class Config:
     LANGUAGES = {"en": "English", "es": "Español", "hi": "हिन्दी"}
     UNREVIEWED_LANGUAGES = ("es", "hi")  # translated by machine, not yet checked by a person
     BABEL_DEFAULT_LOCALE = "en"
-    BABEL_DEFAULT_TIMEZONE = "UTC"
     BABEL_TRANSLATION_DIRECTORIES = str(ROOT / "translations")
 
     BOOTSTRAP_SERVE_LOCAL = True
@@ -59,6 +60,7 @@ class Config:
         self.DATA_DIR = Path(env.get("DATA_DIR") or ROOT / "data").resolve()
         self.MODEL_DIR = Path(env.get("MODEL_DIR") or ROOT / "ml" / "artifact")
         self.SQLALCHEMY_DATABASE_URI = self._database_uri(env)
+        self.BABEL_DEFAULT_TIMEZONE = self._time_zone(env)
         self.REDIS_URL = env.get("REDIS_URL") or f"unix://{self.DATA_DIR / 'redis.sock'}"
         self.SECRET_KEY = self._secret_key(env)
         self.TRUSTED_HOSTS = [host.strip() for host in env.get("TRUSTED_HOSTS", "").split(",") if host.strip()] or None
@@ -78,6 +80,16 @@ class Config:
             if url.startswith(prefix):
                 return "postgresql+psycopg://" + url.removeprefix(prefix)
         return url
+
+    def _time_zone(self, env):
+        name = env.get("TIME_ZONE") or "UTC"
+        try:
+            get_timezone(name)
+        except LookupError as error:
+            raise ConfigurationError(
+                f"TIME_ZONE is {name!r}; it must be a name like Pacific/Auckland, of the IANA time zones."
+            ) from error
+        return name
 
     def _secret_key(self, env):
         raise NotImplementedError

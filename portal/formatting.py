@@ -60,12 +60,12 @@ def since(at):
 
 
 def local_date(at):
-    """A date as this language writes it: "3 Nov 2026"."""
+    """The date in TIME_ZONE as this language writes it: "3 Nov 2026"."""
     return format_date(at, "d MMM y")
 
 
 def local_time(at):
-    """Date and time with its zone: "3 Nov 2026, 14:05 UTC"."""
+    """Date and time in TIME_ZONE, which is named: "3 Nov 2026, 14:05 UTC"."""
     return format_datetime(at, "d MMM y, HH:mm z")
 
 

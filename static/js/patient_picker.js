@@ -94,7 +94,8 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     const text = document.createElement("span");
     text.append(`${lesion.reference} · ${siteName(lesion.body_site)}`);
     if (lesion.last_at) {
-      const date = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium" });
+      const { lang, dataset } = document.documentElement;
+      const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeZone: dataset.zone });
       const small = element("small", texts.lastPhoto.replace("{date}", date.format(new Date(lesion.last_at))));
       text.append(document.createElement("br"), small);
     }

@@ -1,6 +1,7 @@
 """The new-case page on a phone: nothing is lost, nothing is sent twice, nothing of the file but its picture leaves."""
 
 import io
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image as Picture
@@ -149,6 +150,19 @@ def test_a_taken_reference_leads_to_the_patient(phone):
     phone.click("#send")
     phone.wait_for_url("**/cases/*-*")
     assert len(stored_cases()) == 1
+
+
+def test_the_last_photo_has_the_date_that_every_page_gives_it(phone):
+    begin_write(db.session)
+    clinic = db.session.scalar(db.select(factories.User)).clinic
+    lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="P-1"))
+    factories.make_case("reviewed", lesion=lesion, submitted_at=datetime(2026, 11, 22, 20, 30, tzinfo=UTC))
+    zone = {"timezoneId": "Pacific/Auckland"}  # where it was the 23rd already
+    phone.context.new_cdp_session(phone).send("Emulation.setTimezoneOverride", zone)
+    phone.click("#patient-query")
+    phone.keyboard.type("P-1")
+    phone.locator("#patient-results button").click()
+    assert "Nov 22, 2026" in phone.locator("#lesion-options").inner_text()
 
 
 @pytest.mark.parametrize(

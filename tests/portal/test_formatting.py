@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask_babel import force_locale
 
+from config import TestingConfig
 from ml.labels import CLASSES, SITES
-from portal import formatting
+from portal import create_app, formatting
 from portal.database import utc_now
 from portal.explanations import FAILURES, RETAKES
 from portal.models import DISPOSITIONS, ROLES, STATUSES, TIERS
@@ -39,6 +40,14 @@ def test_time_ago_becomes_a_date_after_four_weeks():
 
 def test_local_time_names_its_zone():
     assert formatting.local_time(datetime(2026, 11, 3, 14, 5, tzinfo=UTC)) == "3 Nov 2026, 14:05 UTC"
+
+
+def test_dates_are_those_of_the_place(environment):
+    evening_in_utc = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+    there = create_app(TestingConfig({**environment, "TIME_ZONE": "Pacific/Auckland"}))
+    with there.app_context(), force_locale("en"):
+        assert formatting.local_date(evening_in_utc) == "24 Nov 2026"
+        assert formatting.local_time(evening_in_utc).startswith("24 Nov 2026, 09:30 ")
 
 
 @pytest.mark.parametrize(
