@@ -1,6 +1,7 @@
 """Login sessions: the cookie carries a random token, the table says whether it still opens anything."""
 
-from flask import current_app, jsonify, redirect, request, session, url_for
+from flask import current_app, flash, jsonify, redirect, request, session, url_for
+from flask_babel import gettext as _
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy.exc import OperationalError
 
@@ -8,6 +9,7 @@ from portal.database import utc_now
 from portal.extensions import db, login_manager
 from portal.models import LoginSession, User
 from portal.models.login import hash_token
+from portal.redirects import own_path
 from portal.services import logins
 
 ACTIVITY_INTERVAL_SECONDS = 60
@@ -105,8 +107,29 @@ def demand_two_factor():
 
 
 def ask_to_log_in():
+    """To the login and from there back to the page; whoever sent a form is told that it did nothing."""
     accepted = request.accept_mimetypes
-    if accepted.accept_json and not accepted.accept_html:
+    asks_in_background = request.form.get("then") == "stay"
+    if asks_in_background or (accepted.accept_json and not accepted.accept_html):
         return jsonify(error="login ended"), 401
-    came_from = request.full_path.rstrip("?") if request.method == "GET" and request.path != "/" else None
+    if request.endpoint == "auth.logout":
+        return redirect(url_for("auth.login"))
+    if request.method == "POST":
+        # Only the page itself knows whether the browser could keep what was typed: without its script, nothing is.
+        if request.form.get("is_kept"):
+            flash(_("You were logged out, and nothing was recorded. Your answers are kept: log in again."), "warning")
+        else:
+            flash(_("You were logged out, and nothing was recorded. Log in and do it again."), "warning")
+        return redirect(url_for("auth.login", next=_page_before()))
+    came_from = request.full_path.rstrip("?") if request.path != "/" else None
     return redirect(url_for("auth.login", next=came_from))
+
+
+def _page_before():
+    """Path of the page of this portal that sent the form, or None."""
+    path, question_mark, query = (request.referrer or "").removeprefix(request.host_url.rstrip("/")).partition("?")
+    routes = current_app.create_url_adapter(request)
+    if routes.test(path, "GET"):
+        return own_path(path + question_mark + query)
+    above = path.rpartition("/")[0]  # a form that was refused once is shown beneath the page it was on
+    return own_path(above) if routes.test(above, "GET") else None

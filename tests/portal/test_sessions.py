@@ -14,6 +14,8 @@ from tests import factories
 
 pytestmark = pytest.mark.databases
 
+CASE_ID = "8f14e45f-ceea-467f-9575-9b2a5d1f0c11"
+
 
 def is_let_in(client):
     """Whether the client's cookie opens a page; the answer of another role's page counts too."""
@@ -110,6 +112,45 @@ def test_the_page_asked_for_is_offered_after_login(app):
     assert asked.location == "/login?next=/account?tab%3D1"
     answer = client.post(asked.location, data={"email": user.email, "password": factories.PASSWORD})
     assert answer.location == "/account?tab=1"
+
+
+@pytest.mark.parametrize(
+    ("before", "offered"),
+    [
+        ("/cases/new?patient=1", "/login?next=/cases/new?patient%3D1"),
+        (f"/cases/{CASE_ID}", f"/login?next=/cases/{CASE_ID}"),
+        (f"/cases/{CASE_ID}/reviews", f"/login?next=/cases/{CASE_ID}"),
+        ("//evil.example/cases", "/login"),
+        ("/nothing/here", "/login"),
+        ("", "/login"),
+    ],
+)
+def test_a_form_sent_too_late_leads_back_to_its_page(client, before, offered):
+    answer = client.post(f"/cases/{CASE_ID}/reviews", headers={"Referer": f"http://localhost{before}"})
+    assert answer.location == offered
+
+
+@pytest.mark.parametrize("referrer", ["https://evil.example/cases/new", "http://localhost.evil.example/", "http://["])
+def test_a_form_of_another_site_leads_back_to_no_page(client, referrer):
+    assert client.post(f"/cases/{CASE_ID}/reviews", headers={"Referer": referrer}).location == "/login"
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "promise"), [("", "Log in and do it again."), ("yes", "Your answers are kept: log in again.")]
+)
+def test_a_form_sent_too_late_says_that_nothing_was_recorded(as_user, is_kept, promise):
+    client = as_user("clinician")
+    age(active=timedelta(minutes=16))
+    answer = client.post(f"/cases/{CASE_ID}/reviews", data={"note": "Half a thought", "is_kept": is_kept})
+    page = client.get(answer.location).text
+    assert f"You were logged out, and nothing was recorded. {promise}" in page
+
+
+def test_what_is_sent_in_the_background_or_to_log_out_gets_no_such_words(client):
+    assert client.post(f"/cases/{CASE_ID}/take", data={"then": "stay"}).status_code == 401
+    answer = client.post("/logout", headers={"Referer": "http://localhost/account"})
+    assert answer.location == "/login"
+    assert "nothing was recorded" not in client.get(answer.location).text
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example"])
