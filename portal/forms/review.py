@@ -26,9 +26,19 @@ def _needed_to_monitor(form, field):
 
 
 class FirstReadForm(FlaskForm):
+    """Besides the impression, it carries what was already entered of the decision that follows."""
+
     diagnosis = RadioField(
         _("Your impression"), choices=_diagnoses, validators=[InputRequired(_("Choose what you see, or Unclear."))]
     )
+    disposition = HiddenField()
+    monitor_weeks = HiddenField()
+    note = HiddenField()
+
+    @property
+    def carried(self):
+        """The fields of the decision in which something was entered."""
+        return [field for field in (self.disposition, self.monitor_weeks, self.note) if field.data]
 
 
 class ReviewForm(FlaskForm):

@@ -71,6 +71,11 @@ class CasePage(Visit):
         return next((read for read in self.case.first_reads if read.reader_id == self.user.id), None)
 
     @property
+    def own_review_number(self):
+        """Of this person's last decision; 0 where they made none."""
+        return max((review.number for review in self.case.reviews if review.reviewer_id == self.user.id), default=0)
+
+    @property
     def first_reads(self):
         """All impressions; others' stay hidden until one's own is written."""
         return [] if self.is_silent else self.case.first_reads

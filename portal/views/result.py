@@ -20,11 +20,18 @@ def render_result(case, *, review_form=None, first_read_form=None, collision=Non
         explanation=None if page.is_silent else explanations.describe(page.case, page.prediction, page.voice),
         review_form=review_form or new_review_form(page),
         first_read_form=first_read_form or FirstReadForm(formdata=None),
+        is_answered=review_form is not None or first_read_form is not None,
+        draft_key=draft_key(case.id),
         retake_form=RetakeForm(formdata=None),
         collision=collision,
         malignant=MALIGNANT,
         words=explanations,
     ), status
+
+
+def draft_key(case_id):
+    """Under which the browser keeps what this person has begun to write about the case."""
+    return f"review:{current_user.id}:{case_id}"
 
 
 def new_review_form(page):

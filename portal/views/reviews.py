@@ -3,6 +3,7 @@
 from flask import Blueprint, flash, redirect, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
+from markupsafe import Markup
 
 from portal.errors import Conflict, DomainError
 from portal.extensions import db
@@ -10,7 +11,7 @@ from portal.forms.review import FirstReadForm, RetakeForm, ReviewForm
 from portal.permissions import get_case_or_404, require_role
 from portal.queries.first_reads import must_read_first
 from portal.services import cases, reviews
-from portal.views.result import render_result
+from portal.views.result import draft_key, render_result
 
 blueprint = Blueprint("reviews", __name__, url_prefix="/cases/<uuid:case_id>")
 
@@ -23,16 +24,16 @@ def create(case_id):
     if form.is_unread.data and case.prediction_id is not None:
         return _computer_was_faster(case, form)
     if must_read_first(case, current_user):
-        raise DomainError(_("Write down your own impression first. Then the computer's view is shown."))
+        return _ask_first_read(case, status=400)
     if not form.validate_on_submit():
         return render_result(case, review_form=form, status=400)
     try:
         reviews.record_review(case=case, reviewer=current_user, **form.decision())
-    except Conflict as conflict:
+    except DomainError as error:
         db.session.rollback()
-        form.expect(case.review_count)
-        return render_result(case, review_form=form, collision=conflict.message, status=409)
-    flash(_("Your decision is recorded."), "success")
+        return _refuse(case, error)
+    said = Markup('<span data-ended-draft="{}">{}</span>')
+    flash(said.format(draft_key(case_id), _("Your decision is recorded.")), "success")
     return _onward(case_id)
 
 
@@ -44,7 +45,11 @@ def first_read(case_id):
     if not form.validate_on_submit():
         return render_result(case, first_read_form=form, status=400)
     reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
-    return redirect(url_for("cases.show", case_id=case_id))
+    if not form.carried:
+        return redirect(url_for("cases.show", case_id=case_id))
+    review_form = ReviewForm(has_prediction=case.prediction_id is not None)
+    review_form.expect(case.review_count)
+    return render_result(case, review_form=review_form)
 
 
 @blueprint.post("/retake")
@@ -76,10 +81,30 @@ def release(case_id):
 
 def _computer_was_faster(case, form):
     """The model's view came while somebody decided without it: they see it before their decision counts."""
-    if must_read_first(case, current_user) and form.diagnosis.validate(form):
+    if must_read_first(case, current_user):
+        if not form.diagnosis.validate(form):
+            return _ask_first_read(case, status=409)
         reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
     words = _("The computer read this photo while you decided. Look at its view, then record.")
     return render_result(case, review_form=form, collision=words, status=409)
+
+
+def _ask_first_read(case, *, status):
+    words = _("Write down your own impression first. Then the computer's view is shown.")
+    return render_result(case, first_read_form=FirstReadForm(), collision=words, status=status)
+
+
+def _refuse(case, error):
+    """The answers again, in a form that fits what the case has become since it was looked at."""
+    form = ReviewForm(has_prediction=case.prediction_id is not None)
+    if isinstance(error, Conflict):
+        form.expect(case.review_count)
+    elif form.is_unread.data and case.prediction_id is not None:
+        return _computer_was_faster(case, form)
+    if error.field not in form:
+        return render_result(case, review_form=form, collision=error.message, status=error.status_code)
+    form[error.field].errors = [error.message]
+    return render_result(case, review_form=form, status=error.status_code)
 
 
 def _onward(case_id):

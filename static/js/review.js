@@ -1,11 +1,13 @@
 // A case in the hands of a clinician: taking it, giving it back, deciding, going on.
 
+import { KeptAnswers } from "./kept_answers.js";
 import { bindKeys } from "./keys.js";
 
 const taken = document.querySelector("[data-taken]");
 const form = document.querySelector("form[data-review]");
 const collision = document.querySelector("[data-collision]");
-let isTouched = Boolean(collision);
+const answers = form && new KeptAnswers(form);
+let isTouched = Boolean(answers?.restore());
 let isMine = taken?.dataset.state === "mine";
 let taking; // the take that is under way, a promise
 
@@ -77,6 +79,7 @@ if (jump && form) new IntersectionObserver(([entry]) => (jump.hidden = entry.isI
 if (form) {
   form.addEventListener("input", () => {
     isTouched = true;
+    answers.keep();
   });
 
   // Agreeing follows from the diagnosis until the clinician says otherwise.
@@ -86,6 +89,7 @@ if (form) {
     if (event.target.name === "agrees") isSaid = true;
     if (event.target.name === "diagnosis" && agrees && !isSaid) {
       agrees.value = event.target.value === form.dataset.predicted ? "yes" : "no";
+      answers.keep();
     }
   });
 

@@ -1,4 +1,6 @@
-// What every page needs: menus that close, drafts that end with the login, a way back.
+// What every page needs: menus that close, drafts that end when they are recorded or with the login, a way back.
+
+import { Draft } from "./draft.js";
 
 for (const menu of document.querySelectorAll("details.menu")) {
   document.addEventListener("click", (event) => {
@@ -14,6 +16,8 @@ for (const menu of document.querySelectorAll("details.menu")) {
 for (const form of document.querySelectorAll("form[data-forget-drafts]")) {
   form.addEventListener("submit", () => sessionStorage.clear());
 }
+
+for (const said of document.querySelectorAll("[data-ended-draft]")) new Draft(said.dataset.endedDraft).clear();
 
 for (const button of document.querySelectorAll("[data-back]")) {
   button.hidden = history.length < 2;

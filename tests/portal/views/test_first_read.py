@@ -80,6 +80,31 @@ def test_a_decision_without_the_view_is_the_impression_when_the_view_comes_meanw
     assert not reviews_of(case)
 
 
+@pytest.mark.parametrize("is_unread", ["yes", ""])
+def test_what_was_entered_beside_a_missing_impression_comes_back_after_it(case, clinician, is_unread):
+    entered = {"disposition": "monitor", "monitor_weeks": "6", "note": "Ask about the itch."}
+    answers = {**UNREAD_DECISION, **entered, "diagnosis": "", "is_unread": is_unread}
+    page = clinician.post(f"/cases/{case.id}/reviews", data=answers).text
+    assert "Write down your own impression first." in page and "in the form below" not in page
+    assert "Your other answers are kept and shown again after that." in page
+    kept = dict(re.findall(r'name="(disposition|monitor_weeks|note)" type="hidden" value="([^"]*)"', page))
+    assert kept == entered
+    page = clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "", **kept}).text
+    assert "Ask about the itch." in page, "an impression forgotten again loses nothing"
+    page = clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "nv", **kept}).text
+    assert "about 82 in 100" in page
+    assert "Ask about the itch.</textarea>" in page and 'name="monitor_weeks" type="number" value="6"' in page
+    for chosen in ("nv", "monitor"):
+        assert re.search(rf'<input checked [^>]*value="{chosen}"', page)
+    decision = {"expected_review_count": "0", "diagnosis": "nv", "agrees": "no", **kept}
+    assert clinician.post(f"/cases/{case.id}/reviews", data=decision).status_code == 302
+
+
+def test_an_impression_alone_promises_nothing(case, clinician):
+    page = clinician.post(f"/cases/{case.id}/reviews", data={"diagnosis": "mel"}).text
+    assert "Your decision is not recorded." in page and "Your other answers" not in page
+
+
 def test_an_empty_impression_is_asked_for_again(case, clinician):
     response = clinician.post(f"/cases/{case.id}/first-read", data={})
     assert response.status_code == 400

@@ -4,8 +4,10 @@ import pytest
 
 from ml.labels import CLASSES
 from portal.database import utc_now
+from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import Review
+from portal.services import reviews
 from tests import factories
 
 MELANOMA = {"predicted_class": "mel", "confidence": 0.82}
@@ -210,6 +212,32 @@ class TestDeciding:
         assert 'name="is_unread"' not in response.text
         assert not reviews_of(case)
         assert clinician.post(f"/cases/{case.id}/reviews", data=DECISION).status_code == 302
+
+    def test_a_view_that_comes_while_the_decision_is_recorded_loses_nothing(self, make_case, clinician, monkeypatch):
+        case = make_case("running", prediction=False)
+        record_review = reviews.record_review
+
+        def record_too_late(case, **values):
+            factories.make_prediction(case, **MELANOMA)
+            record_review(case=case, **values)
+
+        monkeypatch.setattr(reviews, "record_review", record_too_late)
+        response = clinician.post(f"/cases/{case.id}/reviews", data=UNREAD_DECISION)
+        assert response.status_code == 409
+        for words in ("The computer read this photo while you decided", "about 82 in 100", "Irregular network."):
+            assert words in response.text
+        assert 'name="agrees"' in response.text
+
+    @pytest.mark.parametrize("field", ["disposition", None])
+    def test_a_rule_that_says_no_is_told_where_it_belongs(self, case, clinician, monkeypatch, field):
+        def refuse(**values):
+            raise DomainError("Not this one.", field=field)
+
+        monkeypatch.setattr(reviews, "record_review", refuse)
+        response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
+        assert response.status_code == 400
+        assert "Not this one." in response.text and "Irregular network." in response.text
+        assert ('id="disposition-error"' in response.text) is (field == "disposition")
 
     def test_after_a_collision_a_second_decision_can_be_added(self, case, clinician, colleague):
         factories.make_review(case, colleague)
