@@ -3,10 +3,18 @@
 const SWITCH = "keys-off";
 const TYPING = "textarea, select, [contenteditable], input:not([type=radio]):not([type=checkbox]):not([type=range])";
 
+const dialog = document.getElementById("keys"); // where the switch is; not every page has it
+
+const isOn = () => localStorage.getItem(SWITCH) === null;
+
+export const hasSwitch = Boolean(dialog);
+
+export function isForKeys(event) {
+  return isOn() && !dialog?.open && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches(TYPING);
+}
+
 export function bindKeys(actions) {
-  const dialog = document.getElementById("keys");
   const show = () => dialog.showModal();
-  const isOn = () => localStorage.getItem(SWITCH) === null;
 
   for (const button of document.querySelectorAll("[data-open-keys]")) {
     button.hidden = false;
@@ -20,7 +28,7 @@ export function bindKeys(actions) {
   });
 
   document.addEventListener("keydown", (event) => {
-    if (!isOn() || dialog.open || event.ctrlKey || event.metaKey || event.altKey || event.target.matches(TYPING)) return;
+    if (!isForKeys(event)) return;
     const act = event.key === "?" ? show : actions[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();

@@ -1,6 +1,7 @@
 // The photo: wheel, pinch and keys zoom it, dragging moves it, the map lies over it.
 
 import { paintMap } from "./activation_map.js";
+import { hasSwitch, isForKeys } from "./keys.js";
 
 const MAX_SCALE = 12;
 const STEP = 1.4;
@@ -146,8 +147,9 @@ for (const root of document.querySelectorAll("[data-viewer]")) {
     if (slider.value > 0) paintMap(canvas, root.querySelector("[data-photo]"));
   });
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("textarea, select, input:not([type=radio])")) return;
+  // Keys that nobody can switch off may act only while the photo has the focus (WCAG 2.1.4).
+  (hasSwitch ? document : root).addEventListener("keydown", (event) => {
+    if (!isForKeys(event)) return;
     if (event.key === "+" || event.key === "=") viewer.press("in");
     else if (event.key === "-") viewer.press("out");
     else if (event.key === "0") viewer.press("all");

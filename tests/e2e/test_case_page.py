@@ -6,6 +6,7 @@ import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
+from portal.models import LoginSession, User
 from tests import factories
 from tests.processes import wait_until
 
@@ -29,15 +30,19 @@ def make_case(clinic):
 def tab(page, live_server, clinic):
     """A tab in which a clinician has logged in; ``tab.open(path)`` goes there."""
     user = factories.make_user("clinician", clinic=clinic)
-    page.user_id, email = user.id, user.email
+    page.user_id, page.email = user.id, user.email
     db.session.rollback()  # a snapshot from before the login could not be written to
     page.goto(f"{live_server.url}/login")
-    page.fill("[name=email]", email)
-    page.fill("[name=password]", factories.PASSWORD)
-    page.press("[name=password]", "Enter")
+    log_in(page)
     page.wait_for_url("**/queue")
     page.open = lambda path: page.goto(live_server.url + path)
     return page
+
+
+def log_in(page):
+    page.fill("[name=email]", page.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.press("[name=password]", "Enter")
 
 
 def taker(case):
@@ -47,6 +52,27 @@ def taker(case):
 
 def transform(page):
     return page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('[data-plane]')).transform).a")
+
+
+def opacity(page):
+    return page.evaluate("getComputedStyle(document.querySelector('.viewer-map')).opacity")
+
+
+def fill_in(page):
+    page.get_by_role("radio", name="Melanoma").check()
+    page.locator("[name=disposition][value=monitor]").check()
+    page.fill("[name=monitor_weeks]", "6")
+    page.fill("[name=note]", "Ask about the itch.")
+
+
+def filled_in(page):
+    names = ("diagnosis", "agrees", "disposition", "monitor_weeks", "note")
+    value = "(form, name) => form.elements[name].value"
+    return [page.locator("form[data-review]").evaluate(value, name) for name in names]
+
+
+ANSWERS = ["mel", "no", "monitor", "6", "Ask about the itch."]
+NO_ANSWERS = [""] * 5
 
 
 def test_a_case_is_taken_when_seen_and_given_back_when_left(tab, make_case):
@@ -108,10 +134,9 @@ def test_the_photo_zooms_by_wheel_keys_and_buttons_and_the_map_lies_over_it(tab,
     assert transform(tab) == 1
     tab.locator("[data-zoom=in]").click()
     assert transform(tab) == pytest.approx(1.4)
-    opacity = "getComputedStyle(document.querySelector('.viewer-map')).opacity"
-    assert tab.evaluate(opacity) == "0"
+    assert opacity(tab) == "0"
     tab.keyboard.press("m")
-    assert tab.evaluate(opacity) == "0.6"
+    assert opacity(tab) == "0.6"
     # Not wait_for_function: it evaluates a string within the page, which the page's policy refuses.
     canvas = tab.locator(".viewer-map")
     middle = "c => c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[3]"
@@ -127,6 +152,91 @@ def test_agreement_follows_the_diagnosis_until_said_otherwise(tab, make_case):
     tab.get_by_role("radio", name="Yes").check()
     tab.get_by_role("radio", name="Unclear").check()
     assert tab.get_by_role("radio", name="Yes").is_checked()
+
+
+def test_a_decision_begun_before_a_pause_is_there_after_the_login(tab, make_case):
+    case = make_case(1)
+    tab.open(f"/cases/{case.id}")
+    fill_in(tab)
+    db.session.rollback()
+    db.session.execute(db.update(LoginSession).values(last_active_at=utc_now() - timedelta(minutes=16)))
+    db.session.commit()
+    tab.get_by_role("button", name="Record", exact=True).click()
+    tab.get_by_text("nothing was recorded. Your answers are kept").wait_for()
+    log_in(tab)
+    tab.wait_for_url(f"**/cases/{case.id}")
+    tab.get_by_text("Here is what you had entered before.").wait_for()
+    assert filled_in(tab) == ANSWERS
+    tab.get_by_role("button", name="Record", exact=True).click()
+    tab.get_by_text("Your decision is recorded.").wait_for()
+    assert filled_in(tab) == NO_ANSWERS
+    assert tab.evaluate("sessionStorage.length") == 0
+
+
+def test_a_case_left_by_a_slip_of_a_key_shows_what_was_entered(tab, make_case):
+    first, second = make_case(2), make_case(1)
+    tab.open(f"/cases/{first.id}")
+    fill_in(tab)
+    tab.locator("[name=disposition]:checked").focus()
+    tab.keyboard.press("j")
+    tab.wait_for_url(f"**/cases/{second.id}")
+    assert filled_in(tab) == NO_ANSWERS
+    tab.go_back()
+    tab.wait_for_url(f"**/cases/{first.id}")
+    tab.get_by_text("It is not recorded yet.").wait_for()
+    assert filled_in(tab) == ANSWERS
+
+
+def test_answers_kept_are_of_the_case_as_it_was(tab, make_case, clinic):
+    case = make_case(1)
+    tab.open(f"/cases/{case.id}")
+    tab.locator("[data-mine]").wait_for()
+    fill_in(tab)
+    db.session.rollback()
+    factories.make_review(case, factories.make_user("clinician", clinic=clinic))
+    tab.open(f"/cases/{case.id}")
+    tab.get_by_text("It is not recorded yet.").wait_for()
+    assert filled_in(tab) == ANSWERS
+    assert tab.locator("[name=expected_review_count]").input_value() == "0", "the other decision is met as a collision"
+    db.session.rollback()
+    factories.make_review(case, db.session.get(User, tab.user_id))
+    tab.open(f"/cases/{case.id}")
+    assert filled_in(tab) == NO_ANSWERS, "one's own decision came of them"
+
+
+def test_keys_can_be_switched_off_and_rest_behind_their_list(tab, make_case):
+    tab.open(f"/cases/{make_case(1).id}")
+    tab.keyboard.press("?")
+    tab.keyboard.press("m")
+    tab.keyboard.press("+")
+    assert (opacity(tab), transform(tab)) == ("0", 1)
+    tab.get_by_label("Use keys on this device").uncheck()
+    tab.get_by_role("button", name="Close").click()
+    tab.keyboard.press("m")
+    tab.keyboard.press("+")
+    assert (opacity(tab), transform(tab)) == ("0", 1)
+    tab.get_by_role("button", name="Keys").click()
+    tab.get_by_label("Use keys on this device").check()
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("m")
+    tab.keyboard.press("+")
+    assert (opacity(tab), transform(tab)) == ("0.6", pytest.approx(1.4))
+
+
+def test_where_no_switch_is_keys_act_on_the_photo_in_focus_alone(tab, make_case, clinic):
+    case = make_case(1)
+    tab.email = factories.make_user("health_worker", clinic=clinic).email
+    tab.context.clear_cookies()
+    tab.open(f"/cases/{case.id}")
+    log_in(tab)
+    tab.wait_for_url(f"**/cases/{case.id}")
+    tab.keyboard.press("+")
+    tab.keyboard.press("m")
+    assert (opacity(tab), transform(tab)) == ("0", 1)
+    tab.locator("[data-stage]").focus()
+    tab.keyboard.press("+")
+    tab.keyboard.press("m")
+    assert (opacity(tab), transform(tab)) == ("0.6", pytest.approx(1.4))
 
 
 def test_two_visits_are_picked_and_swiped_by_keyboard(tab, make_case):
