@@ -18,10 +18,10 @@ def clinic(app):
 
 @pytest.fixture
 def make_case(clinic):
-    def make(hours, **values):
+    def make(hours, status="classified", **values):
         lesion = values.pop("lesion", None) or factories.make_lesion(patient=factories.make_patient(clinic=clinic))
         sent_at = utc_now() - timedelta(hours=hours)
-        return factories.make_case("classified", lesion=lesion, submitted_at=sent_at, **values)
+        return factories.make_case(status, lesion=lesion, submitted_at=sent_at, **values)
 
     return make
 
@@ -202,6 +202,25 @@ def test_answers_kept_are_of_the_case_as_it_was(tab, make_case, clinic):
     factories.make_review(case, db.session.get(User, tab.user_id))
     tab.open(f"/cases/{case.id}")
     assert filled_in(tab) == NO_ANSWERS, "one's own decision came of them"
+
+
+def test_answers_begun_before_the_view_came_wait_for_the_own_impression(tab, make_case, clinic):
+    case = make_case(1, "running", prediction=False)
+    clinic.first_read_required = True
+    db.session.commit()
+    tab.open(f"/cases/{case.id}")
+    tab.locator("[data-mine]").wait_for()
+    tab.locator("[name=disposition][value=biopsy]").check()
+    tab.fill("[name=note]", "Ask about the itch.")
+    db.session.rollback()
+    factories.make_prediction(case)
+    case.status = "classified"
+    db.session.commit()
+    tab.open(f"/cases/{case.id}")
+    tab.get_by_role("radio", name="Melanoma").check()
+    tab.get_by_role("button", name="Record and show the computer's view").click()
+    tab.get_by_text("Here is what you had entered before.").wait_for()
+    assert filled_in(tab) == ["mel", "", "biopsy", "", "Ask about the itch."]
 
 
 def test_keys_can_be_switched_off_and_rest_behind_their_list(tab, make_case):
