@@ -75,7 +75,7 @@ def engine_options(url):
 
 
 def install_sqlite_rules(engine):
-    """WAL with full durability, and explicit BEGIN, on every connection of a SQLite engine."""
+    """WAL with full durability, deletion that erases, and explicit BEGIN, on every connection of a SQLite engine."""
     if engine.dialect.name != "sqlite":
         return
 
@@ -88,6 +88,7 @@ def install_sqlite_rules(engine):
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")  # else a deleted patient's photos stay in the file's free pages
         cursor.close()
 
     write_lock = SqliteWriteLock(Path(f"{engine.url.database}-wal"))
