@@ -1,7 +1,7 @@
 """What the results page and the CSV read: cases of a period, clinic and status, newest first."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import String, and_, cast, func
@@ -157,8 +157,15 @@ def _parse_time(text, name, *, is_end=False):
         return None
     try:
         at = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in an address arrives as a blank
-        is_day = len(text) == len("2026-11-23")
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return at + timedelta(days=1) if is_end and is_day else at
+        return at + timedelta(days=1) if is_end and _is_day(text) else at
     except (ValueError, OverflowError) as error:
         raise DomainError(_("This is not a date: %(text)s. Write it as 2026-11-23.", text=text), field=name) from error
+
+
+def _is_day(text):
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -30,7 +30,7 @@ class SystemState:
     database: str  # "SQLite 3.53.4", "PostgreSQL 15.7"
     queue_answers: bool
     last_prediction_at: datetime | None
-    model_versions: list[str]  # of the last day's predictions
+    model_versions: list[str]  # the last three in the records, the latest first
 
 
 def load_system_state():

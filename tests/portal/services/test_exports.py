@@ -182,6 +182,7 @@ def test_filters_choose_rows_and_the_count_says_how_many(app):
 
     assert days() == [1, 2, 3, 4]
     assert days(**{"from": "2026-11-02", "to": "2026-11-03"}) == [2, 3]
+    assert days(**{"from": "20261102", "to": "20261103"}) == [2, 3]
     assert days(status="failed") == [2, 3]
     assert days(clinic=str(here.id)) == days(clinic=here.name) == [1, 2]
     assert days(clinic=str(there.id), status="queued", to="2026-11-03") == []
