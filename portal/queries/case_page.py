@@ -77,8 +77,9 @@ class CasePage(Visit):
 
     @property
     def first_reads(self):
-        """All impressions; others' stay hidden until one's own is written."""
-        return [] if self.is_silent else self.case.first_reads
+        """All impressions; hidden from a clinician without an own one, and from the others until the decision."""
+        is_early = not self.is_clinician and self.review is None
+        return [] if self.is_silent or is_early else self.case.first_reads
 
     @property
     def is_taken_by_me(self):

@@ -64,6 +64,15 @@ def test_then_both_are_shown_and_kept(case, clinician):
     assert clinician.get(f"/cases/{case.id}/activation-map.png").status_code == 200
 
 
+@pytest.mark.parametrize("role", ["health_worker", "admin"])
+def test_an_impression_is_not_shown_as_news_before_a_decision(case, colleague, as_user, role):
+    factories.make_first_read(case, colleague)
+    other = as_user(factories.make_user(role, clinic=case.clinic))
+    assert "Before the computer spoke" not in other.get(f"/cases/{case.id}").text
+    factories.make_review(case, colleague)
+    assert "Before the computer spoke" in other.get(f"/cases/{case.id}").text
+
+
 def test_no_decision_before_it(case, clinician):
     response = clinician.post(f"/cases/{case.id}/reviews", data=DECISION)
     assert response.status_code == 400
