@@ -107,6 +107,7 @@ class TestTheCasePage:
         case = make_case(status, prediction=False, tier_reasons=[])
         page = clinician.get(f"/cases/{case.id}").text
         assert "You need not wait for it." in page and f'data-status="{status}"' in page
+        assert "If you decide before it starts, it does not read this photo any more." in page
         assert "Do you agree" not in page
         assert clinician.post(f"/cases/{case.id}/reviews", data=UNREAD_DECISION).status_code == 302
         [review] = reviews_of(case)
