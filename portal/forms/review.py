@@ -8,9 +8,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Sto
 from wtforms.widgets import HiddenInput
 
 from portal import explanations
-from portal.models import DIAGNOSES, DISPOSITIONS
-
-MONITOR_WEEKS_MAX = 104
+from portal.models import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX
 
 # A reason without words of its own would leave the health worker guessing.
 RETAKE_REASONS = tuple(code for code in explanations.RETAKES if code != "other")

@@ -9,7 +9,7 @@ from portal.models.lesion import UNKNOWN_SITE, Lesion
 from portal.models.login import AccountToken, LoginAttempt, LoginSession
 from portal.models.patient import Patient
 from portal.models.prediction import Prediction
-from portal.models.review import DIAGNOSES, DISPOSITIONS, Review
+from portal.models.review import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX, Review
 from portal.models.user import ROLES, User
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "CHECKLIST_MAJOR",
     "DIAGNOSES",
     "DISPOSITIONS",
+    "MONITOR_WEEKS_MAX",
     "ROLES",
     "STATUSES",
     "TIERS",

@@ -13,6 +13,7 @@ from portal.models.user import User
 
 DIAGNOSES = (*CLASSES, "other", "unclear")
 DISPOSITIONS = ("urgent_referral", "routine_referral", "biopsy", "treat", "monitor", "no_action")
+MONITOR_WEEKS_MAX = 104
 
 
 class Review(db.Model):

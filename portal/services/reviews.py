@@ -5,10 +5,8 @@ from flask_babel import gettext as _
 from portal.database import begin_write
 from portal.errors import Conflict, DomainError
 from portal.extensions import db
-from portal.models import DIAGNOSES, DISPOSITIONS, FirstRead, Review
+from portal.models import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX, FirstRead, Review
 from portal.services import audit
-
-MONITOR_WEEKS = range(1, 105)
 
 
 def record_first_read(*, case, reader, diagnosis):
@@ -76,7 +74,7 @@ def _check_diagnosis(diagnosis):
 def _check_disposition(disposition, monitor_weeks):
     if disposition not in DISPOSITIONS:
         raise DomainError(_("Choose what happens next."), field="disposition")
-    if disposition == "monitor" and monitor_weeks not in MONITOR_WEEKS:
+    if disposition == "monitor" and monitor_weeks not in range(1, MONITOR_WEEKS_MAX + 1):
         raise DomainError(_("Say in how many weeks to look again, 1 to 104."), field="monitor_weeks")
 
 
