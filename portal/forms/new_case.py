@@ -24,9 +24,7 @@ from ml.labels import SEXES, SITES
 from portal.database import utc_now
 from portal.explanations import CHECKLIST_NAMES, SITE_NAMES
 from portal.formatting import SKIN_TYPES
-from portal.models import CHECKLIST
-
-OLDEST_BIRTH_YEAR = 1900
+from portal.models import CHECKLIST, OLDEST_YEARS
 
 SKIN_TYPE_HINTS = {
     1: _("Always burns, never tans"),
@@ -122,8 +120,9 @@ class NewCaseForm(FlaskForm):
 
     def validate_birth_year(self, field):
         this_year = utc_now().year
-        if field.data is not None and not OLDEST_BIRTH_YEAR <= field.data <= this_year:
-            message = _("Enter a year from %(first)s to %(last)s.", first=OLDEST_BIRTH_YEAR, last=this_year)
+        first = this_year - OLDEST_YEARS
+        if field.data is not None and not first <= field.data <= this_year:
+            message = _("Enter a year from %(first)s to %(last)s.", first=first, last=this_year)
             raise ValidationError(message)
 
     def validate_body_site(self, field):

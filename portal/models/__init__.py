@@ -7,7 +7,7 @@ from portal.models.first_read import FirstRead
 from portal.models.image import Image
 from portal.models.lesion import UNKNOWN_SITE, Lesion
 from portal.models.login import AccountToken, LoginAttempt, LoginSession
-from portal.models.patient import Patient
+from portal.models.patient import OLDEST_YEARS, Patient
 from portal.models.prediction import Prediction
 from portal.models.review import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX, Review
 from portal.models.user import ROLES, User
@@ -19,6 +19,7 @@ __all__ = [
     "DIAGNOSES",
     "DISPOSITIONS",
     "MONITOR_WEEKS_MAX",
+    "OLDEST_YEARS",
     "ROLES",
     "STATUSES",
     "TIERS",

@@ -7,6 +7,8 @@ from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
 from portal.models.clinic import Clinic
 
+OLDEST_YEARS = 130  # above the greatest age ever reached
+
 
 class Patient(db.Model):
     """A person at one clinic, known by the clinic's own reference."""

@@ -36,7 +36,7 @@ def submit_case(
 ):
     """Store a visit whole and ring for a worker; the same ``submission_key`` again returns the first case.
 
-    ``patient`` is a Patient or a dict of register_patient's values, by default at the submitter's clinic;
+    ``patient`` is a Patient or a dict of add_patient's values, by default at the submitter's clinic;
     ``lesion`` is a Lesion of that patient or a dict of body_site, body_view, map_x, map_y;
     ``dermoscopic`` and ``overview`` are the bytes of uploaded files;
     ``replaces`` is the case whose photo was asked for again.

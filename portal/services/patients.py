@@ -6,33 +6,18 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import IntegrityError
 
 from ml.labels import SEXES, SITES
-from portal.database import begin_write, utc_now
+from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import UNKNOWN_SITE, Lesion, Patient
+from portal.models import OLDEST_YEARS, UNKNOWN_SITE, Lesion, Patient
 from portal.services import audit
-
-OLDEST_YEARS = 130
-
-
-def register_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_type=None, creator=None):
-    """A new patient of ``clinic``. Raises DomainError with the field that cannot be."""
-    begin_write(db.session)
-    patient = add_patient(
-        clinic=clinic,
-        reference=reference,
-        name=name,
-        birth_year=birth_year,
-        sex=sex,
-        skin_type=skin_type,
-        creator=creator,
-    )
-    db.session.commit()
-    return patient
 
 
 def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_type=None, creator=None):
-    """Register a patient within the running write transaction; the caller commits."""
+    """A new patient of ``clinic``, within the running write transaction; the caller commits.
+
+    Raises DomainError with the field that cannot be.
+    """
     reference = (reference or "").strip()
     _check_person(reference, birth_year, sex, skin_type)
     patient = Patient(

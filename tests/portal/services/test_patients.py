@@ -1,12 +1,20 @@
 import pytest
 
+from portal.database import begin_write
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import AuditEvent, Patient
-from portal.services.patients import register_patient
+from portal.services.patients import add_patient
 from tests import factories
 
 pytestmark = pytest.mark.databases
+
+
+def register_patient(**values):
+    begin_write(db.session)
+    patient = add_patient(**values)
+    db.session.commit()
+    return patient
 
 
 def test_a_patient_is_registered_with_a_trace(app):
