@@ -134,10 +134,7 @@ class _Widening:
         return expand is not None and expand.shape[1] == incoming.max() + 1
 
     def _mapping(self, width: int, wider: int) -> np.ndarray:
-        extra = self.rng.permutation(width)[: wider - width]
-        if wider > 2 * width:
-            extra = self.rng.integers(width, size=wider - width)
-        return np.concatenate([np.arange(width), extra])
+        return np.concatenate([np.arange(width), self.rng.permutation(width)[: wider - width]])
 
     def _copy(self, kernel, mapping) -> np.ndarray:
         """Duplicate output channels; the noise lets the copies learn apart."""
