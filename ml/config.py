@@ -13,6 +13,8 @@ from ml.files import replacing
 from ml.labels import CLASSES
 
 SAMPLINGS = ("sqrt", "natural", "oversample")
+# Where a run began and what it draws: its weights, its random numbers and its class prior rest on these.
+FIXED = ("init", "seed", "sampling", "oversample_to", "class_counts")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class TrainConfig:
     input_size: int = 224
     # From which progress on the whole network sees which size: small pictures first.
     stages: tuple[tuple[float, int], ...] = ((0.0, 160), (0.65, 224))
-    cache_size: int = 224
+    cache_size: int | None = None  # of the photographs that training draws from; None: the largest stage
     batch_size: int = 32
     dropout: float = 0.3
     drop_connect: float = 0.2
@@ -74,6 +76,12 @@ class TrainConfig:
                 values[name] = getattr(options, name)
         return cls.from_dict(values)
 
+    def changed(self) -> dict:
+        """The settings that differ from the defaults; what a run only derives is left out."""
+        defaults = dataclasses.asdict(TrainConfig())
+        values = dataclasses.asdict(self) | {"class_counts": None}
+        return {name: value for name, value in values.items() if value != defaults[name]}
+
     @classmethod
     def from_dict(cls, values: dict) -> "TrainConfig":
         """Lists of JSON become tuples. Raises DatasetError for an unknown field."""
@@ -98,6 +106,16 @@ class TrainConfig:
         with replacing(Path(run) / "config.json") as part:
             part.write_text(json.dumps(values, indent=2) + "\n")
 
+    def check_resumes(self, begun: "TrainConfig") -> None:
+        """Raises DatasetError, naming them, where settings differ that a begun run cannot change."""
+        gaps = [
+            f"{name} {getattr(begun, name)!r}, not {getattr(self, name)!r}"
+            for name in FIXED
+            if getattr(begun, name) != getattr(self, name)
+        ]
+        if gaps:
+            raise DatasetError(f"this run was begun with {'; '.join(gaps)}: choose another --out")
+
     def class_prior(self) -> np.ndarray:
         """Frequency of each class among the images drawn in training, (7,), sums to 1.
 
@@ -112,6 +130,10 @@ class TrainConfig:
         elif self.sampling != "natural":
             raise DatasetError(f"sampling {self.sampling!r} is not one of {SAMPLINGS}")
         return counts / counts.sum()
+
+    def cached_size(self) -> int:
+        """Side, in pixels, of the photographs that training draws from."""
+        return self.cache_size or max(size for _, size in self.stages)
 
     def size_at(self, progress: float) -> int:
         """The picture size of the stage that `progress` lies in."""

@@ -9,18 +9,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ml import history
+from ml import history, metrics
 from ml.augmentation import Augmentation, AugmentationConfig
 from ml.batches import Batches, draw
 from ml.config import TrainConfig
 from ml.files import replacing
 from ml.labels import CLASSES
-from ml.model import INITS, build_model, set_trainable
-from ml.scores import balanced_accuracy, macro_auc, softmax
+from ml.metadata import softmax
+from ml.model import build_model, set_trainable
 
 log = logging.getLogger("ml.train")
 
 PHASES = ("top", "whole")
+KINDS = ("weight", "averaged", "optimizer")  # of the arrays in a state
 
 
 class Run:
@@ -44,9 +45,12 @@ class Run:
         self.optimizer: list[np.ndarray] = []
 
     def run(self) -> None:
-        self.out.mkdir(parents=True, exist_ok=True)
+        """Train to the end. Raises DatasetError where the begun run was given other FIXED settings."""
+        is_begun = self.path.exists()
+        if is_begun:
+            self.config.check_resumes(TrainConfig.read(self.out))
         self.config.write(self.out)
-        if self.path.exists():
+        if is_begun:
             self._load()
             log.info("resuming after epoch %d", self.progress["epoch"])
         else:
@@ -65,7 +69,7 @@ class Run:
 
         keras.utils.set_random_seed(self.config.seed)  # of the weights that nothing else gives
         size = self.config.stages[0][1]
-        model = build_model(size, 0.0, self.config.init if self.config.init not in INITS else None, 0.0)
+        model = build_model(size, 0.0, drop_connect=0.0)
         initialise(model, self.config, self.pixels["train"])
         if self.config.head_images:
             fit_head(model, self.config, self.pixels["train"], self.labels["train"])
@@ -130,11 +134,12 @@ class Run:
         ]
         probabilities = softmax(logits)
         labels = self.labels["validation"]
+        balanced = (probabilities / self.prior).argmax(axis=1)
         row = {
             "epoch": self.progress["epoch"],
             **row,
-            "macro_auc": macro_auc(probabilities, labels),
-            "balanced_accuracy": balanced_accuracy(probabilities / self.prior, labels),
+            "macro_auc": metrics.mean_known(metrics.class_aucs(labels, probabilities)),
+            "balanced_accuracy": metrics.balanced_accuracy(metrics.confusion(labels, balanced, len(CLASSES))),
         }
         if row["macro_auc"] > self._best():
             with replacing(self.out / "best.weights.h5") as part:
@@ -142,7 +147,7 @@ class Run:
         self.progress["seconds"] += time.monotonic() - started
         row["seconds"] = self.progress["seconds"]
         self.rows.append(row)
-        self._save()
+        self._save(averaged)
         history.write(self.rows, self.out / "history.csv")
         history.plot(self.rows, self.out / "curves.png")
         log.info("%s", "  ".join(f"{name} {history.text(x)}" for name, x in row.items()))
@@ -158,7 +163,7 @@ class Run:
             large_depthwise=config.large_depthwise,
         )
         augmentation = Augmentation(size, AugmentationConfig(**config.augmentation))
-        side = config.cache_size
+        side = config.cached_size()
         pictures = keras.Input((side, side, 3), dtype="uint8")
         model = keras.Model(pictures, classifier(augmentation(pictures))["logits"])
         optimizer = keras.optimizers.AdamW(
@@ -171,7 +176,9 @@ class Run:
         loss = keras.losses.CategoricalFocalCrossentropy(
             alpha=list(config.class_weights), gamma=config.focal_gamma, from_logits=True
         )
-        model.compile(optimizer, loss, jit_compile=False)
+        # Uncompiled, jax runs every operation by itself; TensorFlow makes a graph of the step either way.
+        jit_compile = "auto" if keras.backend.backend() == "jax" else False
+        model.compile(optimizer, loss, jit_compile=jit_compile)
         optimizer.build(model.trainable_variables)
         if [v.shape for v in optimizer.variables] == [x.shape for x in self.optimizer]:
             for variable, value in zip(optimizer.variables, self.optimizer, strict=True):
@@ -215,11 +222,11 @@ class Run:
             return False
         return max(row["macro_auc"] for row in recent) < self._best()
 
-    def _save(self) -> None:
+    def _save(self, averaged: list[np.ndarray]) -> None:
         """One file, replaced at once: after kill -9 it is the old state or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {f"weight_{i:04d}": x for i, x in enumerate(self.weights)}
-        arrays |= {f"optimizer_{i:04d}": x for i, x in enumerate(self.optimizer)}
+        parts = zip(KINDS, (self.weights, averaged, self.optimizer), strict=True)
+        arrays = {f"{kind}_{i:04d}": x for kind, part in parts for i, x in enumerate(part)}
         summary = json.dumps({"progress": self.progress, "rows": self.rows})
         with replacing(self.path) as part:
             np.savez(part, summary=np.array(summary), **arrays)
@@ -231,12 +238,13 @@ class Run:
 
 
 def read_state(path: Path) -> dict:
-    """An epoch's state: "weight" and "optimizer", lists of arrays in Keras's order, and the "summary"."""
+    """An epoch's state: the lists of arrays that KINDS names, in Keras's order, and the "summary".
+
+    "weight" are the weights that learn, "averaged" their moving averages; a state from before these
+    were kept has none.
+    """
     with np.load(path) as state:
-        arrays = {
-            kind: [state[name] for name in sorted(state.files) if name.startswith(f"{kind}_")]
-            for kind in ("weight", "optimizer")
-        }
+        arrays = {kind: [state[name] for name in sorted(state.files) if name.startswith(f"{kind}_")] for kind in KINDS}
         return arrays | {"summary": json.loads(str(state["summary"]))}
 
 

@@ -1,6 +1,7 @@
 """The first phase: initial weights, and the dense layer on a frozen base."""
 
 import logging
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,8 +15,8 @@ log = logging.getLogger("ml.train")
 
 
 def initialise(model: keras.Model, config: TrainConfig, pixels: np.ndarray) -> None:
-    """Give `model` the weights that `config.init` names, "imagenet", "warm" or "random"; a
-    weights file was loaded when the model was built."""
+    """Give `model` the weights that `config.init` names: "imagenet", "warm", "random" (those it
+    has) or a weights file."""
     if config.init == "imagenet":
         load_imagenet(model)
     elif config.init == "warm":
@@ -26,6 +27,8 @@ def initialise(model: keras.Model, config: TrainConfig, pixels: np.ndarray) -> N
         chosen = random.permutation(len(pixels))[: config.norm_batches * config.batch_size]
         log.info("measuring BatchNorm statistics on %d images", len(chosen))
         reestimate_batch_norm(model, _batches(model, pixels[chosen], config.batch_size))
+    elif config.init != "random":
+        model.load_weights(Path(config.init))
 
 
 def fit_head(model: keras.Model, config: TrainConfig, pixels: np.ndarray, labels: np.ndarray) -> None:

@@ -4,7 +4,6 @@ The logits are the spatial mean of seven maps plus a bias (B. Zhou et al., "Lear
 features for discriminative localization", CVPR 2016), so one forward pass gives both.
 """
 
-import os
 from pathlib import Path
 
 import keras
@@ -13,19 +12,18 @@ from ml.labels import CLASSES
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-INITS = ("imagenet", "warm", "random")
 
 
 def build_model(
     input_size: int,
     dropout: float = 0.3,
-    weights: str | os.PathLike | None = None,
+    weights: Path | None = None,
     drop_connect: float = 0.2,
 ) -> keras.Model:
     """The classifier: (B, input_size, input_size, 3) RGB 0..255 to {"logits": (B, 7)}.
 
-    `weights` is "imagenet" (Keras downloads them), None or "random", or a file written by
-    `save_weights`. The weights do not depend on the input size.
+    `weights` is a file written by `save_weights`; without one they are random. They do not
+    depend on the input size.
     """
     base = keras.applications.EfficientNetB3(
         include_top=False,
@@ -40,10 +38,8 @@ def build_model(
     logits = keras.layers.Dense(len(CLASSES), dtype="float32", name="logits")(dropped)
     model = keras.Model(base.input, {"logits": logits}, name="lesion_classifier")
     normalise(model)
-    if weights == "imagenet":
-        load_imagenet(model)
-    elif weights not in (None, "random"):
-        model.load_weights(Path(weights))
+    if weights:
+        model.load_weights(weights)
     return model
 
 

@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
 def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFESTS) -> None:
     """Train into `out`: config.json, best.weights.h5, history.csv, curves.png, state/.
 
-    Raises DatasetError for unreadable images and for a run folder made by another config.
+    Raises DatasetError for unreadable images, and for a run folder that began from other weights or
+    draws otherwise (ml.config.FIXED).
     """
     from ml.fit import Run
 
@@ -47,7 +48,7 @@ def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFEST
         counts = np.bincount(labels[name], minlength=len(CLASSES))
         log.info("%s: %d images %s", name, len(part), dict(zip(CLASSES, counts.tolist(), strict=True)))
     pixels = {
-        "train": load_pixels(parts["train"], config.cache_size),
+        "train": load_pixels(parts["train"], config.cached_size()),
         "validation": load_pixels(parts["validation"], config.input_size),
     }
     Run(out, config, pixels, labels).run()

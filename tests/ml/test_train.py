@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,9 @@ pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requi
 
 import keras
 
-from ml import data, fit, train
+from ml import data, fit
 from ml.config import TrainConfig
 from ml.labels import CLASSES, INDEX
-from tests.ml.tiny import write_dataset
 
 SIZE = 16
 TIMES = {"seconds", "images_per_second"}
@@ -134,6 +134,7 @@ def test_the_next_epoch_starts_from_the_weights_that_learn_and_not_from_their_av
     assert same(watched["start"][1], watched["end"][0])
     _, saved = training.read_state(run.out)
     assert same([saved[name] for name in sorted(saved) if name.startswith("weight_")], watched["end"][1])
+    assert same([saved[name] for name in sorted(saved) if name.startswith("averaged_")], averages[2])
 
 
 def test_the_averages_are_what_is_scored_and_kept(begin):
@@ -170,17 +171,6 @@ def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypa
     assert same(resumed.optimizer, whole.optimizer)
     assert history(resumed.out) == history(whole.out)
     assert same_best(resumed.out, whole.out)
-
-
-def test_settings_cut_short_leave_those_from_before(tmp_path, monkeypatch):
-    def cut(source, target):
-        raise Cut
-
-    TrainConfig(seed=1).write(tmp_path)
-    monkeypatch.setattr(os, "replace", cut)
-    with pytest.raises(Cut):
-        TrainConfig(seed=2).write(tmp_path)
-    assert TrainConfig.read(tmp_path).seed == 1
 
 
 def test_every_file_is_on_the_disk_before_it_takes_its_place(begin, monkeypatch):
@@ -223,7 +213,7 @@ def test_the_top_learns_first_with_its_batch_norm_frozen_then_all(begin, watched
 
 def test_it_stops_when_validation_gets_no_better(begin, monkeypatch):
     scores = iter([0.5, 0.9, *np.linspace(0.6, 0.8, 20)])
-    monkeypatch.setattr(fit, "macro_auc", lambda probabilities, labels: next(scores))
+    monkeypatch.setattr(fit.metrics, "class_aucs", lambda labels, probabilities: np.array([next(scores)]))
     run = begin("run", images=24 * 20, patience=3)
     run.run()
     assert [row["macro_auc"] for row in run.rows][:2] == [0.5, 0.9]
@@ -237,34 +227,61 @@ def test_the_same_settings_give_the_same_run(begin):
     assert same(first.weights, second.weights)
 
 
-# --- settings ---------------------------------------------------------------------------------------
+def test_each_step_learns_at_the_rate_of_its_moment(begin):
+    def kernel(rate):
+        run = begin(str(rate), images=24)
+        run.rate = lambda images, seconds: rate[min(images, 1)]
+        run.run()
+        return run.weights[0]
+
+    never, first, always = kernel((0.0, 0.0)), kernel((1e-2, 0.0)), kernel((1e-2, 1e-2))
+    # A step of Adam moves a weight by at most its rate, the first one by just that.
+    assert np.abs(first - never).max() == pytest.approx(1e-2, rel=0.05)
+    assert np.abs(always - never).max() > 2e-2
 
 
-def test_oversampling_draws_every_small_class_as_if_it_had_two_thousand():
-    counts = (100, 300, 800, 60, 800, 5000, 80)
-    prior = TrainConfig(sampling="oversample", class_counts=counts).class_prior()
-    assert prior == pytest.approx(np.array([2000] * 5 + [5000, 2000]) / 17000)
-    fewer = TrainConfig(sampling="oversample", oversample_to=500, class_counts=counts).class_prior()
-    assert fewer == pytest.approx(np.array([500, 500, 800, 500, 800, 5000, 500]) / 8600)
+def test_mixup_mixes_the_labels_that_are_learnt_otherwise_in_every_epoch(begin, monkeypatch):
+    learnt = []
+
+    class Seen(fit.Batches):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            learnt.append(self[0][1])
+
+    monkeypatch.setattr(fit, "Batches", Seen)
+    begin("plain", images=24).run()
+    assert set(np.unique(learnt[0])) == {0, 1}
+    begin("mixed", images=48, mixup=0.4).run()
+    _, first, second = (labels.max(axis=1) for labels in learnt)
+    assert first.min() < 1
+    assert not np.array_equal(first, second)
 
 
-def test_unknown_settings_are_one_message(tiny_dataset, tmp_path, capsys):
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({"speed": 3}))
-    arguments = ["--data", str(tiny_dataset), "--out", str(tmp_path / "run"), "--config", str(config)]
-    assert train.main(arguments) == 2
-    assert capsys.readouterr().err == "unknown settings: speed\n"
+# --- what a run is given ----------------------------------------------------------------------------
 
 
-def test_unreadable_photographs_are_all_named_and_stop_it(tmp_path, capsys):
-    folder = write_dataset(tmp_path / "data", lesions=18)
-    manifests = tmp_path / "manifests"
-    data.write_manifests(data.split_records(data.read_dataset(folder)), manifests, seed=0)
-    bad = [record.path for record in data.read_split(data.read_dataset(folder), "train", manifests)][3:5]
-    for path in bad:
-        path.write_bytes(b"not a photograph")
-    arguments = ["--data", str(folder), "--out", str(tmp_path / "run"), "--manifests", str(manifests)]
-    assert train.main(arguments) == 2
-    said = capsys.readouterr().err
-    assert all(str(path) in said for path in bad)
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("init", "imagenet"), ("seed", 1), ("sampling", "natural"), ("oversample_to", 9)],
+)
+def test_a_begun_run_keeps_where_it_began_and_what_it_draws(begin, name, value):
+    begin("run", images=24).run()
+    before = (begin("run").out / "config.json").read_bytes()
+    with pytest.raises(data.DatasetError, match=f"begun with {name} "):
+        begin("run", images=24, **{name: value}).run()
+    assert (begin("run").out / "config.json").read_bytes() == before
+
+
+def test_a_begun_run_is_not_gone_on_with_on_other_photographs(begin):
+    begin("run", images=24).run()
+    other = begin("run", images=24)
+    other.config = replace(other.config, class_counts=(1,) * len(CLASSES))
+    with pytest.raises(data.DatasetError, match="begun with class_counts "):
+        other.run()
+
+
+def test_a_begun_run_may_be_made_longer(begin):
+    begin("run", images=24).run()
+    run = begin("run", images=48)
+    run.run()
+    assert run.progress["images"] == 48
