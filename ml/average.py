@@ -2,8 +2,8 @@
 
 Networks that were trained on from one another lie in one valley of the loss, and the mean of their
 weights often does better than any of them, at the cost of one (M. Wortsman et al., "Model soups",
-2022). A FILE is a run's best.weights.h5, or its state/epoch.npz, which holds the weights that were
-learning when it ended. DIR becomes a run folder that `ml.export` takes.
+2022). A FILE is a run's best.weights.h5, or its state/epoch.npz for the averaged weights of its last
+epoch. DIR becomes a run folder that `ml.export` takes.
 """
 
 import argparse
@@ -26,10 +26,14 @@ def average(paths: list[Path], out: Path) -> list[dict]:
     """Write the mean of all `paths` to `out`/best.weights.h5 and the config of the last one's run
     beside it; returns the steps of every run that has a part in it.
 
-    Raises ValueError where two of them are not the same network.
+    Raises ValueError where two of them are not the same network, or learnt from other shares of the
+    classes: what is fitted to the logits later rests on these.
     """
     runs = list(dict.fromkeys(path.parent.parent if path.suffix == ".npz" else path.parent for path in paths))
-    config = TrainConfig.read(runs[-1])
+    configs = [TrainConfig.read(run) for run in runs]
+    if len({tuple(config.class_prior().round(6)) for config in configs}) > 1:
+        raise ValueError("these runs drew the classes in different shares")
+    config = configs[-1]
     every = [_read_weights(path, config) for path in paths]
     if len({tuple(value.shape for value in weights) for weights in every}) > 1:
         raise ValueError("these are weights of different networks")
@@ -39,12 +43,14 @@ def average(paths: list[Path], out: Path) -> list[dict]:
     out.mkdir(parents=True, exist_ok=True)
     model.save_weights(out / "best.weights.h5")
     shutil.copyfile(runs[-1] / "config.json", out / "config.json")
-    return [step for run in runs for step in training_steps(run)]
+    steps = [step for run in runs for step in training_steps(run)]
+    return [step for number, step in enumerate(steps) if step not in steps[:number]]
 
 
 def _read_weights(path: Path, config: TrainConfig) -> list[np.ndarray]:
     if path.suffix == ".npz":
-        return read_state(path)["weight"]
+        state = read_state(path)
+        return state["averaged"] or state["weight"]
     return build_model(config.input_size, config.dropout, path).get_weights()
 
 

@@ -11,6 +11,7 @@ import argparse
 import csv
 import hashlib
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -254,29 +255,36 @@ def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
 
 
 def training_steps(run: Path) -> list[dict]:
-    """The commands that made the weights of a run folder, and the seconds that each took."""
+    """The commands that made the weights of a run folder, those of the runs that it began from
+    first, and the seconds that each took."""
     if (run / STEPS).exists():
         return json.loads((run / STEPS).read_text())
     config = replace(TrainConfig.read(run), class_counts=None)
-    command = "python -m ml.train --data DIR --out RUN"
     recipes = [recipe for recipe in RECIPES if TrainConfig.from_dict(json.loads(recipe.read_text())) == config]
-    if recipes:
-        command += f" --config ml/{recipes[0].name}"
-    else:
-        command += f" --init {config.init}" + (f" --minutes {config.minutes:g}" if config.minutes else "")
+    settings = f"ml/{recipes[0].name}" if recipes else f"<(echo {shlex.quote(json.dumps(config.changed()))})"
+    command = f"python -m ml.train --data DIR --out {shlex.quote(str(run))} --config {settings}"
     history = run / "history.csv"
     rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
     by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
-    return [{"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}]
+    step = {"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}
+    earlier = _earlier_run(config)
+    return [*(training_steps(earlier) if earlier else []), step]
 
 
 def _provenance(run: Path) -> str:
     """Where the first weights came from, through the earlier runs that this one began from."""
-    init = TrainConfig.read(run).init
-    if init in PROVENANCE:
-        return PROVENANCE[init]
-    earlier = Path(init).parent
-    return _provenance(earlier) if (earlier / "config.json").exists() else "weights of an earlier run"
+    config = TrainConfig.read(run)
+    if config.init in PROVENANCE:
+        return PROVENANCE[config.init]
+    earlier = _earlier_run(config)
+    return _provenance(earlier) if earlier else "weights of an earlier run"
+
+
+def _earlier_run(config: TrainConfig) -> Path | None:
+    """The folder of the run that this one began from, where it is still there."""
+    folder = Path(config.init).parent
+    is_run = config.init not in PROVENANCE and (folder / "config.json").exists()
+    return folder if is_run else None
 
 
 def _manifest_hashes(manifests: Path) -> dict[str, str]:

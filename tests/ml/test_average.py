@@ -1,6 +1,7 @@
 """Averaged weights: the mean of what the files hold, in a run folder that can be exported and says where it is from."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
 from ml import average, export
+from ml.config import TrainConfig
 from ml.fit import read_state
 from ml.model import build_model
 from tests.ml import training
@@ -27,7 +29,7 @@ def weights_of(folder):
 def test_it_is_the_mean_of_the_best_and_the_last_weights(run, tmp_path):
     files = [run / "best.weights.h5", run / "state" / "epoch.npz"]
     assert average.main([*map(str, files), "--out", str(tmp_path)]) == 0
-    best, last = weights_of(run), read_state(files[1])["weight"]
+    best, last = weights_of(run), read_state(files[1])["averaged"]
     assert any(not np.array_equal(a, b) for a, b in zip(best, last, strict=True))
     for mean, a, b in zip(weights_of(tmp_path), best, last, strict=True):
         np.testing.assert_allclose(mean, (a + b) / 2, atol=1e-6)
@@ -35,6 +37,29 @@ def test_it_is_the_mean_of_the_best_and_the_last_weights(run, tmp_path):
     commands = [step["command"] for step in export.training_steps(tmp_path)]
     assert [command.split()[2] for command in commands] == ["ml.train", "ml.average"]
     assert all(str(file) in commands[1] for file in files)
+
+
+def test_a_state_from_before_the_averages_were_kept_gives_its_learning_weights(run, tmp_path):
+    with np.load(run / "state" / "epoch.npz") as state:
+        kept = {name: state[name] for name in state.files if not name.startswith("averaged_")}
+    old = tmp_path / "old"
+    (old / "state").mkdir(parents=True)
+    shutil.copy(run / "config.json", old)
+    np.savez(old / "state" / "epoch.npz", **kept)
+    assert average.main([str(old / "state" / "epoch.npz"), "--out", str(tmp_path / "out")]) == 0
+    last = read_state(run / "state" / "epoch.npz")
+    assert not np.array_equal(last["weight"][-2], last["averaged"][-2])
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(tmp_path / "out"), last["weight"], strict=True))
+
+
+def test_runs_that_drew_other_shares_of_the_classes_are_refused(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    replace(TrainConfig.read(run), class_counts=(10, 10, 10, 10, 10, 60, 10)).write(other)
+    shutil.copy(run / "best.weights.h5", other)
+    files = [str(folder / "best.weights.h5") for folder in (run, other)]
+    assert average.main([*files, "--out", str(tmp_path / "out")]) == 1
+    assert "different shares" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_mean_of_equal_weights_is_those_weights(run, tmp_path):

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,11 +91,29 @@ def test_network_that_differs_from_keras_is_not_written(
 
 
 @pytest.mark.parametrize("recipe", export.RECIPES, ids=lambda recipe: recipe.name)
-def test_the_training_is_noted_by_its_recipe_or_its_settings_with_the_time_of_every_phase(tmp_path, recipe):
-    (tmp_path / "history.csv").write_text("phase,seconds\nhead,15\nwhole,300\nwhole,640\n")
+def test_the_training_is_noted_by_its_recipe_with_the_time_of_every_phase(tmp_path, monkeypatch, recipe):
+    monkeypatch.chdir(tmp_path)  # where no run is that a recipe goes on from
+    run = Path("run")
     config = TrainConfig.from_dict(json.loads(recipe.read_text()))
+    replace(config, class_counts=(10,) * 7).write(run)
+    (run / "history.csv").write_text("phase,seconds\nhead,15\nwhole,300\nwhole,640\n")
+    command = f"python -m ml.train --data DIR --out run --config ml/{recipe.name}"
+    assert export.training_steps(run) == [{"command": command, "seconds": 655}]
+
+
+def test_without_a_recipe_it_is_noted_by_settings_that_make_the_same_run(tmp_path):
+    config = TrainConfig(init="warm", seed=3, stages=((0.0, 96), (0.5, 128)), mixup=0.4, augmentation={"zoom": 0.1})
     replace(config, class_counts=(10,) * 7).write(tmp_path)
-    command = f"python -m ml.train --data DIR --out RUN --config ml/{recipe.name}"
-    assert export.training_steps(tmp_path) == [{"command": command, "seconds": 655}]
-    replace(config, init="imagenet", minutes=90.5).write(tmp_path)
-    assert export.training_steps(tmp_path)[0]["command"].endswith("--init imagenet --minutes 90.5")
+    (step,) = export.training_steps(tmp_path)
+    shell = step["command"].replace("python -m ml.train", """bash -c 'cat "${@: -1}"' _""", 1)
+    settings = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert json.loads(settings).keys() == {"init", "seed", "stages", "mixup", "augmentation"}
+    assert TrainConfig.from_dict(json.loads(settings)) == config
+
+
+def test_a_run_that_began_from_another_is_noted_with_it(tmp_path):
+    TrainConfig(init="random", seed=5).write(tmp_path / "first")
+    TrainConfig(init=str(tmp_path / "first" / "best.weights.h5"), seed=6).write(tmp_path / "second")
+    commands = [step["command"] for step in export.training_steps(tmp_path / "second")]
+    assert ['"seed": 5' in commands[0], '"seed": 6' in commands[1]] == [True, True]
+    assert commands[0].startswith(f"python -m ml.train --data DIR --out {tmp_path / 'first'} ")
