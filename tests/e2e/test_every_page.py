@@ -34,6 +34,10 @@ def case_ids(database, people):
             status: factories.make_case(status, tier=tiers.get(status), lesion=lesion, ring_at=later)
             for status in STATUSES
         }
+        late = factories.make_lesion(patient=lesion.patient)
+        seen = factories.make_case("classified", lesion=late, submitted_at=utc_now() - timedelta(weeks=9))
+        decided_at = utc_now() - timedelta(weeks=8)
+        factories.make_review(seen, disposition="monitor", monitor_weeks=6, created_at=decided_at)
         return {status: str(case.id) for status, case in cases.items()} | {"patient": str(lesion.patient.id)}
 
 
@@ -53,7 +57,7 @@ def paths(database, case_ids):
                 found |= {path.replace("<uuid:case_id>", case_ids[status]) for status in STATUSES}
             elif "<" not in path:
                 found.add(path)
-    return sorted(found | {"/there-is-no-such-page"})
+    return sorted(found | {"/cases?group=due", "/there-is-no-such-page"})
 
 
 @pytest.mark.parametrize("role", ROLES)

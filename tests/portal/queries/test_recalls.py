@@ -73,7 +73,7 @@ def test_the_latest_decision_counts(nurse, make_monitored):
     closed, moved, opened = make_monitored(), make_monitored(), make_monitored(timedelta(weeks=9))
     factories.make_review(closed, disposition="no_action")
     factories.make_review(moved, disposition="monitor", monitor_weeks=8)
-    factories.make_review(opened, disposition="monitor", monitor_weeks=1, created_at=NOW)
+    factories.make_review(opened, disposition="monitor", monitor_weeks=1, created_at=NOW - timedelta(days=1))
     assert due(nurse) == [(opened.id, "soon")]
 
 
