@@ -112,7 +112,11 @@ class NewCaseForm(FlaskForm):
         self.reference.flags.required = patient is None
         self.body_site.flags.required = lesion is None
         if not self.submission_key.data:
-            self.submission_key.data = secrets.token_urlsafe(24)
+            self.renew_key()
+
+    def renew_key(self):
+        """What is sent from here on is another case."""
+        self.submission_key.data = secrets.token_urlsafe(24)
 
     def validate_reference(self, field):
         if self.patient is None and not field.data:

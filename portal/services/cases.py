@@ -20,6 +20,14 @@ from portal.quality import measure_quality
 from portal.services import audit, classification, patients
 
 
+class AlreadySent(Conflict):
+    """The form made ``case`` before, and something in it was not yet as it is now."""
+
+    def __init__(self, case):
+        super().__init__(_("This was sent already, as it was then. Open it, or start a new one."))
+        self.case = case
+
+
 def submit_case(
     *,
     submitter,
@@ -40,26 +48,32 @@ def submit_case(
     ``lesion`` is a Lesion of that patient or a dict of body_site, body_view, map_x, map_y;
     ``dermoscopic`` and ``overview`` are the bytes of uploaded files;
     ``replaces`` is the case whose photo was asked for again.
-    Raises DomainError with the field that cannot be, Conflict when ``replaces`` has its new photo already.
+    Raises DomainError with the field that cannot be, AlreadySent when the first case of the key says something else,
+    Conflict when ``replaces`` has its new photo already.
     """
     first = _find_submission(submission_key, submitter)
-    if first is not None:
-        return first
     if not consent:
         raise DomainError(_("Ask the patient for consent before you send."), field="consent")
     db.session.rollback()  # photos are decoded outside of any transaction
     photos = {"dermoscopic": _clean(dermoscopic, "dermoscopic")}
     if overview:
         photos["overview"] = _clean(overview, "overview")
+    answers = {
+        "checklist": [item for item in CHECKLIST if item in checklist],
+        "is_worried": is_worried,
+        "comment": (comment or "").strip()[:1000],
+    }
+    sent = {"patient": patient, "lesion": lesion, "replaces": replaces, "answers": answers, "photos": photos}
+    if first is not None:
+        return _confirm_repeat(first, **sent)
     quality = measure_quality(Picture.open(io.BytesIO(photos["dermoscopic"].content)))
 
     begin_write(db.session)
     try:
         lesion = _find_or_add_lesion(submitter, patient, lesion)
         replaces = _answered_request(replaces, lesion)
-        case = _new_case(submitter, lesion, checklist, is_worried, quality)
+        case = _new_case(submitter, lesion, answers, quality)
         case.submission_key = submission_key
-        case.comment = (comment or "").strip()[:1000]
         case.replaces = replaces
         case.images = [Image(kind=kind, **asdict(photo)) for kind, photo in photos.items()]
         db.session.add(case)
@@ -71,7 +85,7 @@ def submit_case(
         first = _find_submission(submission_key, submitter)
         if first is None:
             raise
-        return first
+        return _confirm_repeat(first, **sent)
     classification.ring(case.id)
     return case
 
@@ -134,6 +148,28 @@ def _find_submission(submission_key, submitter):
     return case
 
 
+def _confirm_repeat(first, *, patient, lesion, replaces, answers, photos):
+    """``first``, if the form that comes again says what it said then; else AlreadySent."""
+    is_same = (
+        _is_row(first.patient, patient)
+        and _is_row(first.lesion, lesion)
+        and first.replaces_id == (replaces and replaces.id)
+        and all(getattr(first, name) == value for name, value in answers.items())
+        and {image.kind: image.sha256 for image in first.images}
+        == {kind: photo.sha256 for kind, photo in photos.items()}
+    )
+    if not is_same:
+        raise AlreadySent(first)
+    return first
+
+
+def _is_row(row, sent):
+    """Whether what was sent, a row or a dict of what to store, is ``row``."""
+    if isinstance(sent, dict):
+        return all(getattr(row, name) == value for name, value in sent.items())
+    return row.id == sent.id
+
+
 def _clean(data, field):
     try:
         return clean_photo(data or b"")
@@ -152,16 +188,15 @@ def _find_or_add_lesion(submitter, patient, lesion):
     return lesion
 
 
-def _new_case(submitter, lesion, checklist, is_worried, quality):
+def _new_case(submitter, lesion, answers, quality):
     patient: Patient = lesion.patient
     if patient.anonymised_at:
         raise DomainError(_("This patient's record was closed. Register the patient anew."), field="reference")
     now = utc_now()
-    answered = [item for item in CHECKLIST if item in checklist]
-    score = triage.checklist_score(answered)
+    score = triage.checklist_score(answers["checklist"])
     asked = triage.decide(
         checklist_score=score,
-        is_worried=is_worried,
+        is_worried=answers["is_worried"],
         prediction=None,
         quality_problems=quality["problems"],
         skin_type=patient.skin_type,
@@ -174,12 +209,11 @@ def _new_case(submitter, lesion, checklist, is_worried, quality):
         submitted_at=now,
         consent_at=now,
         age_years=patients.age_in(now, patient.birth_year),
-        checklist=answered,
         checklist_score=score,
-        is_worried=is_worried,
         photo_quality=quality,
         status_changed_at=now,
         ring_at=now + classification.FIRST_RING_AFTER,
+        **answers,
     )
     case.set_triage(asked)
     return case

@@ -14,7 +14,7 @@ from portal.quality import ADVICE
 from portal.queries.cases import GROUPS, count_cases, list_cases
 from portal.queries.first_reads import must_read_first
 from portal.queries.recalls import count_due, list_due
-from portal.services.cases import retry_case, submit_case
+from portal.services.cases import AlreadySent, retry_case, submit_case
 from portal.services.viewing import record_view
 from portal.views.result import render_result
 
@@ -48,23 +48,30 @@ def index():
 def new():
     patient, lesion, replaces = _chosen_rows()
     form = NewCaseForm(patient=patient, lesion=lesion, replaces=replaces)
+    first = None  # the case that this form made before, from other answers
     if form.validate_on_submit():
         try:
             return _sent(submit_case(submitter=current_user, replaces=replaces, **form.case_values()))
+        except AlreadySent as error:
+            first = error.case
+            form.add_error(error)
+            form.renew_key()
         except DomainError as error:
             form.add_error(error)
+    status_code = 409 if first else 400 if form.errors else 200
     if form.errors and _wants_json():
-        return jsonify(errors=form.all_errors()), 400
+        return jsonify(errors=form.all_errors(), first=first and _first_and_key(first, form)), status_code
     page = render_template(
         "cases/new.html",
         form=form,
         patient=patient,
         lesion=lesion,
         replaces=replaces,
+        first=first,
         skin_type_hints=SKIN_TYPE_HINTS,
         quality_advice=ADVICE,
     )
-    return page, 400 if form.errors else 200
+    return page, status_code
 
 
 @blueprint.get("/<uuid:case_id>")
@@ -106,6 +113,10 @@ def _chosen_rows():
 def _named_row(name, get_or_404):
     row_id = request.values.get(name, type=UUID)
     return get_or_404(row_id) if row_id else None
+
+
+def _first_and_key(first, form):
+    return {"location": url_for(".show", case_id=first.id), "new_key": form.submission_key.data}
 
 
 def _wants_json():

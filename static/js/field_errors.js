@@ -28,5 +28,6 @@ function showAboveForm(message) {
   notice.hidden = !message;
   notice.querySelector("span span").textContent = message ?? "";
   document.getElementById("load-again").hidden = true;
+  document.getElementById("first-sent").hidden = true;
   return notice;
 }

@@ -199,8 +199,20 @@ form.addEventListener("submit", async (event) => {
   const errors = answer.errors ?? { "": [text("failed", answer.problem)] };
   for (const [name, messages] of Object.entries(errors).reverse()) pointAt(name, messages.join(" "));
   find("load-again").hidden = answer.problem !== "login";
+  if (answer.first) offerNewCase(answer.first);
   if (errors.reference) picker?.ask(errors.reference.join(" "), value("reference"));
 });
+
+// The form made a case before, from other answers: that one is opened, or this one gets a key of its own.
+function offerNewCase({ location: address, new_key: newKey }) {
+  find("first-sent").hidden = false;
+  find("start-over").hidden = false;
+  find("open-first").href = address;
+  find("send-as-new").onclick = () => {
+    form.elements.submission_key.value = newKey;
+    keep();
+  };
+}
 
 // A page that comes back from the browser's memory holds the key of a form that was sent.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());

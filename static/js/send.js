@@ -1,4 +1,4 @@
-// Post a form with progress. Resolves to {location} or {errors: {field: [text]}} or {problem: code}.
+// Post a form with progress. Resolves to {location} or {errors: {field: [text]}, first} or {problem: code}.
 
 export function send(url, body, progressed) {
   return new Promise((resolve) => {
@@ -17,7 +17,7 @@ export function send(url, body, progressed) {
 
 function answerOf(request) {
   const isJson = (request.getResponseHeader("Content-Type") ?? "").startsWith("application/json");
-  if (isJson && (request.status === 201 || request.status === 400)) return JSON.parse(request.responseText);
+  if (isJson && [201, 400, 409].includes(request.status)) return JSON.parse(request.responseText);
   if (request.status === 413) return { problem: "large" };
   // A login that has ended takes the form's token with it: the answer is then a plain 400.
   const isLoggedOut = [400, 401].includes(request.status) || new URL(request.responseURL).pathname === "/login";

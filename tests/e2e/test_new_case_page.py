@@ -110,6 +110,35 @@ def test_without_a_connection_everything_stays_and_is_sent_later_once(phone):
     assert len(stored_cases()) == 1
 
 
+def lose_the_answer(route):
+    route.fetch()
+    route.abort()
+
+
+def test_other_answers_after_a_lost_answer_are_told_and_sent_as_a_new_case(phone):
+    fill_in(phone)
+    phone.route("**/cases/new", lose_the_answer)
+    phone.click("label:has(#consent)")
+    phone.click("#send")
+    phone.get_by_text("No connection. Nothing is lost").wait_for()
+    phone.unroute("**/cases/new")
+    (first,) = stored_cases()
+    phone.click("#step-changed summary")
+    phone.click("label:has([name=is_worried])")
+    phone.click("#send")
+    phone.get_by_text("This was sent already, as it was then.").wait_for()
+    assert phone.get_attribute("#open-first", "href") == f"/cases/{first.id}"
+    phone.complaints.clear()
+    phone.click("#send-as-new")
+    phone.locator("#patient-results-status", has_text="registered already").wait_for()
+    phone.complaints.clear()
+    phone.click("#patient-results button")
+    phone.click("#send")
+    phone.wait_for_url("**/cases/*-*")
+    assert sorted(case.is_worried for case in stored_cases()) == [False, True]
+    phone.complaints.clear()
+
+
 def test_a_login_that_ended_meanwhile_loses_nothing(phone, live_server):
     fill_in(phone)
     phone.context.clear_cookies()

@@ -55,6 +55,40 @@ def test_the_same_form_again_is_the_same_case(app):
     assert (count(Case), count(Patient), count(Image)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_worried": True},
+        {"checklist": []},
+        {"comment": "Bleeds"},
+        {"dermoscopic": lesion_photo(1)},
+        {"overview": lesion_photo(1)},
+        {"lesion": {"body_site": "face"}},
+        {"patient": {"reference": "another"}},
+        {"patient": {"reference": "P", "birth_year": 1991}},
+    ],
+)
+def test_the_same_form_with_other_answers_is_not_dropped(app, change):
+    nurse = factories.make_user()
+    values = factories.new_case_values(patient={"reference": "P", "birth_year": 1990})
+    first = cases.submit_case(submitter=nurse, **values)
+    with pytest.raises(cases.AlreadySent) as refusal:
+        cases.submit_case(submitter=nurse, **values | change)
+    assert refusal.value.case.id == first.id
+    assert (count(Case), count(Patient), count(Image)) == (1, 1, 1)
+
+
+def test_the_same_form_for_another_known_patient_is_not_dropped(app):
+    nurse = factories.make_user()
+    lesion, other = (factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic)) for _ in range(2))
+    values = factories.new_case_values(patient=lesion.patient, lesion=lesion)
+    first = cases.submit_case(submitter=nurse, **values)
+    assert cases.submit_case(submitter=nurse, **values).id == first.id
+    with pytest.raises(cases.AlreadySent):
+        cases.submit_case(submitter=nurse, **values | {"patient": other.patient, "lesion": other})
+    assert count(Case) == 1
+
+
 def test_a_form_of_somebody_else_opens_nothing(app):
     values = factories.new_case_values()
     cases.submit_case(submitter=factories.make_user(), **values)

@@ -51,6 +51,24 @@ class TestNew:
         assert first.location == second.location
         assert len(all_cases()) == 1
 
+    def test_the_same_form_with_other_answers_offers_the_first_case_and_a_new_one(self, nurse):
+        first = nurse.post("/cases/new", data=new_case())
+        page = nurse.post("/cases/new", data=new_case(is_worried="y", comment="Bleeds"))
+        assert page.status_code == 409 and len(all_cases()) == 1
+        assert "This was sent already, as it was then." in page.text and f'href="{first.location}"' in page.text
+        assert "Bleeds" in page.text, "what was typed stays"
+        key = re.search(r'name="submission_key"[^>]* value="([^"]+)"', page.text)[1]
+        assert key != "k" * 32
+        second = nurse.post("/cases/new", data=new_case(submission_key=key, reference="P-78", is_worried="y"))
+        assert second.status_code == 303 and second.location != first.location
+
+    def test_a_script_is_told_of_the_first_case_too(self, nurse):
+        first = nurse.post("/cases/new", data=new_case())
+        answer = nurse.post("/cases/new", data=new_case(dermoscopic=lesion_photo(1)), headers=JSON)
+        assert answer.status_code == 409 and list(answer.json["errors"]) == [""]
+        assert answer.json["first"]["location"] == first.location
+        assert answer.json["first"]["new_key"] != "k" * 32
+
     def test_script_gets_the_address_or_the_errors(self, nurse):
         made = nurse.post("/cases/new", data=new_case(), headers=JSON)
         assert (made.status_code, made.json["location"]) == (201, f"/cases/{all_cases()[0].id}")
