@@ -5,7 +5,6 @@ Calibrating, comparing views, measuring and counting tiers look at the same phot
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from ml import preprocess, skin_tone
 from ml.classifier import VIEWS
+from ml.files import replacing
 
 ALL_VIEWS = VIEWS["turns"]
 
@@ -56,17 +56,15 @@ class Looks:
         looks = self._looks.values()
         unknown = np.full(7, np.nan, dtype=np.float32)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_suffix(".part")
-        with part.open("wb") as file:
+        with replacing(self._path) as part:
             np.savez(
-                file,
+                part,
                 digests=np.array(list(self._looks)),
                 sizes=np.array([look.size for look in looks]),
                 skin_angles=np.array([np.nan if look.skin_angle is None else look.skin_angle for look in looks]),
                 features=np.stack([look.features for look in looks]),
                 logits=np.array([[look.logits.get(view, unknown) for view in ALL_VIEWS] for look in looks]),
             )
-        os.replace(part, self._path)
         self._is_new = False
 
     def _load(self) -> None:
