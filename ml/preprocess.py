@@ -8,10 +8,21 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 WIDEST = 4 / 3
+
+EXIF_ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class UnreadableImage(ValueError):
@@ -28,16 +39,24 @@ def decode(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                upright = ImageOps.exif_transpose(image)
-                return _to_rgb(upright)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+                image.load()  # a TIFF turns itself here, and then has no turn left
+                turn = turn_of(image)
+                return _to_rgb(image if turn is None else image.transpose(turn))
+    except Exception as error:
+        # On damaged bytes decoders raise whatever comes up: struct.error, TypeError, IndexError, zlib.error, ...
         raise UnreadableImage(f"not a readable photograph: {error}") from error
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What turns an opened picture upright by its EXIF; None where nothing does.
+
+    Only this one tag is read: ImageOps.exif_transpose writes all of them anew, and fails on one
+    that is damaged.
+    """
+    try:
+        return TURNS.get(image.getexif().get(EXIF_ORIENTATION))
+    except Exception:  # a photograph with broken metadata is still a photograph
+        return None
 
 
 def to_square(image: Image.Image, size: int) -> Image.Image:

@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _
 from PIL import Image, ImageCms
 
 from config import Config
+from ml.preprocess import turn_of
 from portal.errors import DomainError
 
 FORMATS = ("JPEG", "PNG", "WEBP")  # phones' MPO files open as JPEG
@@ -29,17 +30,6 @@ MAX_SCANNED_PIXELS = 400_000_000
 JPEG_SCAN_MARKER = b"\xff\xda"
 
 HEIF_BRANDS = (b"heic", b"heix", b"heif", b"hevc", b"mif1", b"msf1", b"avif")
-
-EXIF_ORIENTATION = 0x0112
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class UnusablePhoto(DomainError):
@@ -115,7 +105,7 @@ def _too_many_pixels():
 
 
 def _rebuild(image):
-    turn = TURNS.get(_orientation(image))
+    turn = turn_of(image)
     # Lets the JPEG decoder leave out detail that scaling would throw away; others ignore it.
     image.draft(None, (MAX_STORED_SIDE_PX, MAX_STORED_SIDE_PX))
     image.load()
@@ -127,13 +117,6 @@ def _rebuild(image):
     if turn is not None:
         picture = picture.transpose(turn)
     return Image.frombytes("RGB", picture.size, picture.tobytes())
-
-
-def _orientation(image):
-    try:
-        return image.getexif().get(EXIF_ORIENTATION)
-    except Exception:  # a photo with broken metadata is still a photo
-        return None
 
 
 def _to_eight_bit_channels(image):

@@ -7,6 +7,7 @@ import pytest
 from ml import predict
 from ml.classifier import Classifier
 from ml.labels import CLASSES
+from tests.ml.test_preprocess import damaged_exif
 from tests.ml.tiny import paint_lesion
 
 CONTRACT = {
@@ -64,6 +65,13 @@ def test_bad_file_gives_one_line_and_the_others_run(ready, photo, tmp_path, caps
     assert len(output.err.splitlines()) == 1
     assert output.err.startswith(f"{bad}: ")
     assert [json.loads(line)["file"] for line in output.out.splitlines()] == [str(photo)]
+
+
+def test_photo_with_damaged_exif_is_judged_like_any_other(ready, photo, tmp_path, capsys):
+    damaged = tmp_path / "damaged.jpg"
+    paint_lesion("mel", 1).save(damaged, exif=damaged_exif(0x0128))
+    assert predict.main([str(damaged), str(photo)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_missing_file_and_folder_are_told_apart_from_a_crash(ready, photo, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Image bytes to the model's input."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -94,6 +95,37 @@ def test_a_phone_photo_is_turned_upright():
     assert upright.size == (20, 40)
     assert upright.getpixel((10, 5))[0] > 200
     assert upright.getpixel((10, 35))[0] < 50
+
+
+def damaged_exif(tag):
+    """Orientation 6, and a numeric tag that holds a letter."""
+    entries = struct.pack("<HHII", 0x0112, 3, 1, 6) + struct.pack("<HHII", tag, 2, 2, ord("A"))
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("tag", [0x011A, 0x0128, 0x0213])
+def test_a_damaged_tag_beside_the_orientation_does_no_harm(tag):
+    assert decode(encode(Image.new("RGB", (40, 20)), "JPEG", exif=damaged_exif(tag))).size == (20, 40)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_each_form_is_turned_once(form):
+    image = Image.new("RGB", (40, 20), "black")
+    image.paste("white", (0, 0, 20, 20))
+    exif = image.getexif()
+    exif[0x0112] = 3
+    upside_down = decode(encode(image, form, exif=exif))
+    assert upside_down.getpixel((5, 10))[0] < 50
+    assert upside_down.getpixel((35, 10))[0] > 200
+
+
+def test_whatever_pillow_fails_with_is_unreadable():
+    whole = encode(Image.new("RGB", (40, 20)), "TIFF")
+    # Where the strips lie, told as letters instead of a number: a TypeError in Pillow.
+    number, letters = struct.pack("<HH", 0x0111, 4), struct.pack("<HH", 0x0111, 2)
+    assert whole.count(number) == 1
+    with pytest.raises(UnreadableImage):
+        decode(whole.replace(number, letters))
 
 
 def test_only_the_first_frame_counts():
