@@ -235,6 +235,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
+        for out in filter(None, (options.json, options.plots)):
+            out.parent.mkdir(parents=True, exist_ok=True)
         records = read_dataset(options.data)
         if options.split:
             records = read_split(records, options.split, options.manifests)

@@ -35,12 +35,13 @@ def draw_roc(axes, malignant: dict) -> None:
     axes.plot(curve["false_positive_rate"], curve["sensitivity"], color=ACCENT)
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
     for name, point in malignant["operating_points"].items():
-        label = f"{name.replace('_', ' ')}: {point['sensitivity']:.2f} / {point['specificity']:.2f}"
-        axes.plot(1 - point["specificity"], point["sensitivity"], "o", label=label)
+        sensitivity, specificity = point["sensitivity"], point["specificity"]
+        label = f"{name.replace('_', ' ')}: {_text(sensitivity, 2)} / {_text(specificity, 2)}"
+        is_known = sensitivity is not None and specificity is not None
+        axes.plot(*([1 - specificity], [sensitivity]) if is_known else ([], []), "o", label=label)
     axes.legend(loc="lower right", title="threshold: sensitivity / specificity")
-    low, high = malignant["auc_interval"]
     axes.set(
-        title=f"Malignant against benign: AUC {malignant['auc']:.3f} ({low:.3f} to {high:.3f})",
+        title=f"Malignant against benign: AUC {_with_interval(malignant, 'auc')}",
         xlabel="1 - specificity",
         ylabel="sensitivity",
     )
@@ -75,9 +76,8 @@ def draw_reliability(axes, report: dict) -> None:
     sizes = [8 + 300 * one["n"] / report["n"] for one in bins]
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
     axes.scatter(confidence, [one["accuracy"] for one in bins], sizes, color=ACCENT)
-    low, high = report["ece_interval"]
     axes.set(
-        title=f"Reliability: ECE {report['ece']:.3f} ({low:.3f} to {high:.3f})",
+        title=f"Reliability: ECE {_with_interval(report, 'ece')}",
         xlabel="confidence",
         ylabel="share right",
         xlim=(0, 1),
@@ -114,6 +114,15 @@ def _errors(values: list[float], intervals: list) -> np.ndarray:
     # An interval of a class that does not occur has no bounds: it is drawn with no bracket.
     bounds = [(_number(low, value), _number(high, value)) for value, (low, high) in zip(values, intervals, strict=True)]
     return np.array([(max(0, v - low), max(0, high - v)) for v, (low, high) in zip(values, bounds, strict=True)]).T
+
+
+def _text(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _with_interval(place: dict, name: str) -> str:
+    low, high = place[f"{name}_interval"]
+    return f"{_text(place[name])} ({_text(low)} to {_text(high)})"
 
 
 def _number(value: float | None, otherwise: float = 0.0) -> float:

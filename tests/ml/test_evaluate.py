@@ -102,6 +102,16 @@ def test_classes_that_are_missing_give_null_not_a_crash(stand_in, tmp_path):
     assert seen["per_class"]["mel"]["auc"] is not None
 
 
+@pytest.mark.parametrize("classes", [("mel",), ("nv",), ("mel", "bcc"), ("nv", "df")])
+def test_folder_of_only_malignant_or_only_benign_photographs_is_drawn(stand_in, tmp_path, classes):
+    pytest.importorskip("matplotlib", reason="needs matplotlib, a training requirement")
+    page = tmp_path / "page.svg"
+    seen = run(tmp_path, "--data", write_dataset(tmp_path / "few", lesions=6, classes=classes), "--plots", page)
+    assert seen["malignant"]["auc"] is None
+    assert None in seen["malignant"]["operating_points"]["sensitivity_95"].values()
+    assert page.read_text().count('id="axes_') == 6
+
+
 def test_plots_are_drawn(stand_in, tiny_dataset, tmp_path):
     pytest.importorskip("matplotlib", reason="needs matplotlib, a training requirement")
     page = tmp_path / "page.svg"
@@ -120,6 +130,25 @@ def test_unreadable_photographs_are_all_named_and_stop_the_run(stand_in, tmp_pat
     said = capsys.readouterr().err
     assert all(str(path) in said for path in bad)
     assert not out.exists()
+
+
+def test_folder_of_the_report_is_made(stand_in, tiny_dataset, tmp_path):
+    folder = tmp_path / "reports" / "today"
+    folder_of_page = tmp_path / "pages"
+    arguments = ["--data", str(tiny_dataset), "--json", str(folder / "x.json"), "--repeats", "20"]
+    pytest.importorskip("matplotlib", reason="needs matplotlib, a training requirement")
+    assert evaluate.main([*arguments, "--plots", str(folder_of_page / "page.svg")]) == 0
+    assert (folder / "x.json").exists()
+    assert (folder_of_page / "page.svg").exists()
+
+
+def test_place_where_no_report_can_be_written_is_told_before_anything_is_measured(
+    stand_in, tiny_dataset, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(evaluate, "read_dataset", lambda _: pytest.fail("it began"))
+    (tmp_path / "file").touch()
+    assert evaluate.main(["--data", str(tiny_dataset), "--json", str(tmp_path / "file" / "x.json")]) == 1
+    assert capsys.readouterr().err.startswith("cannot evaluate: ")
 
 
 def test_folder_without_a_table_is_one_line(stand_in, tmp_path, capsys):
