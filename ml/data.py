@@ -1,17 +1,26 @@
 """Records of a skin-lesion folder, and their lesion-grouped split.
 
 Two layouts are read: HAM10000 (HAM10000_metadata.csv; pictures in any folder below) and
-ISIC 2018 Task 3 (a one-hot ground-truth CSV, optionally a lesion-grouping CSV).
+ISIC 2018 Task 3 (one-hot ground-truth CSVs, optionally lesion-grouping CSVs).
+
+    python -m ml.data --data DIR --out FOLDER
+
+writes a split of DIR's labelled photographs as manifests, for `--manifests FOLDER` of the other
+commands.
 """
 
+import argparse
 import csv
 import hashlib
 import json
+import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ml.labels import CLASSES, SEXES, SITES
 from ml.perceptual_hash import near_identical, perceptual_hash
@@ -45,14 +54,18 @@ class Record:
 def read_dataset(directory: Path | str) -> list[Record]:
     """Every image a folder's table names, ordered by image id.
 
-    Raises DatasetError when the folder has no table that is understood, when a row has no
-    picture or an unknown diagnosis, or when an image id comes twice.
+    Raises DatasetError when the folder has no table that is understood, when its table lacks a
+    column, when a row has no picture or an unknown diagnosis, or when an image id comes twice.
     """
     directory = Path(directory)
     pictures = _pictures(directory)
     table = next(iter(sorted(directory.rglob(HAM_TABLE))), None)
     if table is not None:
-        records = [_ham_record(row, pictures) for row in _rows(table)]
+        rows = _rows(table)
+        lacking = [column for column in ("image_id", "dx") if rows and column not in rows[0]]
+        if lacking:
+            raise DatasetError(f"{table} has no column {' and no column '.join(lacking)}")
+        records = [_ham_record(row, pictures) for row in rows]
     else:
         records = _read_isic(directory, pictures)
     _check(directory, records)
@@ -65,14 +78,8 @@ def load_pixels(records: list[Record], size: int, out: np.ndarray | None = None)
     Raises DatasetError with the list of all unreadable files, after trying every one.
     """
     pixels = np.empty((len(records), size, size, 3), np.uint8) if out is None else out
-    faults = []
-    for position, record in enumerate(records):
-        try:
-            pixels[position] = np.asarray(to_square(decode(record.path.read_bytes()), size))
-        except (UnreadableImage, OSError) as error:
-            faults.append(f"{record.path}: {error}")
-    if faults:
-        raise DatasetError(f"{len(faults)} unreadable files:\n" + "\n".join(faults))
+    for position, image in _decoded(records):
+        pixels[position] = np.asarray(to_square(image, size))
     return pixels
 
 
@@ -102,7 +109,10 @@ def split_records(records: list[Record], seed: int = 0) -> dict[str, list[Record
 
 def group_lesions(records: list[Record]) -> list[int]:
     """A group number for each record: equal for one lesion and for lesion ids that share a
-    near-identical picture (HAM10000 holds a few lesions under two ids)."""
+    near-identical picture (HAM10000 holds a few lesions under two ids).
+
+    Raises DatasetError with the list of all unreadable files.
+    """
     lesions = {lesion: number for number, lesion in enumerate(_lesion_ids(records))}
     parent = list(range(len(lesions)))
 
@@ -112,7 +122,7 @@ def group_lesions(records: list[Record]) -> list[int]:
             number = parent[number]
         return number
 
-    hashes = [perceptual_hash(decode(record.path.read_bytes())) for record in records]
+    hashes = [perceptual_hash(image) for _, image in _decoded(records)]
     for first, second in near_identical(np.array(hashes)):
         one, other = root(lesions[records[first].lesion_id]), root(lesions[records[second].lesion_id])
         parent[max(one, other)] = min(one, other)
@@ -155,6 +165,20 @@ def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) ->
     return [known[image_id] for image_id in wanted]
 
 
+def _decoded(records: list[Record]) -> Iterator[tuple[int, Image.Image]]:
+    """Each record's position and picture; at the end DatasetError, where files were unreadable."""
+    faults = []
+    for position, record in enumerate(records):
+        try:
+            image = decode(record.path.read_bytes())
+        except (UnreadableImage, OSError) as error:
+            faults.append(f"{record.path}: {error}")
+        else:
+            yield position, image
+    if faults:
+        raise DatasetError(f"{len(faults)} unreadable files:\n" + "\n".join(faults))
+
+
 def _lesion_ids(records: list[Record]) -> list[str]:
     return list(dict.fromkeys(record.lesion_id for record in records))
 
@@ -190,16 +214,16 @@ def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
 
 
 def _read_isic(directory: Path, pictures: dict[str, Path]) -> list[Record]:
-    truth, lesions = None, {}
+    truth, lesions = [], {}
     for path in sorted(directory.rglob("*.csv")):
         rows = _rows(path)
         columns = set(rows[0]) if rows else set()
         if {"image", *ISIC_CLASSES} <= columns:
-            truth = rows
+            truth += rows if _is_truth(rows) else []
         elif {"image", "lesion_id"} <= columns:
-            lesions = {row["image"]: row["lesion_id"] for row in rows}
-    if truth is None:
-        raise DatasetError(f"{directory} holds neither {HAM_TABLE} nor an ISIC ground-truth CSV")
+            lesions |= {row["image"]: row["lesion_id"] for row in rows}
+    if not truth:
+        raise DatasetError(f"{directory} holds neither {HAM_TABLE} nor an ISIC ground-truth CSV of zeros and ones")
     return [
         Record(
             image_id=row["image"],
@@ -209,6 +233,14 @@ def _read_isic(directory: Path, pictures: dict[str, Path]) -> list[Record]:
         )
         for row in truth
     ]
+
+
+def _is_truth(rows: list[dict[str, str]]) -> bool:
+    # A table of predictions has the same columns, and shares in them.
+    try:
+        return all(float(row[column] or 0) in (0, 1) for row in rows for column in ISIC_CLASSES)
+    except ValueError:
+        return False
 
 
 def _hot(row: dict[str, str]) -> str | None:
@@ -232,3 +264,24 @@ def _check(directory: Path, records: list[Record]) -> None:
         faults.append("no image is listed")
     if faults:
         raise DatasetError(f"{directory}, {len(faults)} faults:\n" + "\n".join(faults))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.data", description="Split a folder's labelled photographs.")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the manifests")
+    parser.add_argument("--seed", type=int, default=0, help="another one, another split")
+    options = parser.parse_args(arguments)
+    try:
+        records = [record for record in read_dataset(options.data) if record.label is not None]
+        parts = split_records(records, options.seed)
+        write_manifests(parts, options.out, options.seed)
+    except (OSError, ValueError) as error:
+        print(f"cannot split: {error}", file=sys.stderr)
+        return 1
+    print(", ".join(f"{name} {len(part)}" for name, part in parts.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ from ml.data import (
     MANIFESTS,
     DatasetError,
     load_pixels,
+    main,
     read_dataset,
     read_split,
     split_records,
@@ -77,6 +78,47 @@ def test_isic_2018_ground_truth_loads_with_and_without_lesions(tmp_path):
     assert [record.lesion_id for record in alone] == [record.image_id for record in alone]
     grouped = read_dataset(write_isic(tmp_path / "grouped", labels, ["a", "a", "b", "c"]))
     assert [record.lesion_id for record in grouped] == ["a", "a", "b", "c"]
+
+
+def move_rows(table, start, target):
+    """The rows from number `start` on go to a table of their own."""
+    header, *rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([header, *rows[:start]]))
+    target.write_text("".join([header, *rows[start:]]))
+
+
+def test_several_isic_tables_are_one_truth(tmp_path):
+    labels = ["nv", "mel", "vasc", "akiec"]
+    folder = write_isic(tmp_path / "isic", labels, ["a", "a", "b", "c"])
+    move_rows(folder / "truth.csv", 2, folder / "more_truth.csv")
+    move_rows(folder / "grouping.csv", 2, folder / "more_grouping.csv")
+    records = read_dataset(folder)
+    assert [record.label for record in records] == labels
+    assert [record.lesion_id for record in records] == ["a", "a", "b", "c"]
+    shutil.copy(folder / "truth.csv", folder / "again.csv")
+    with pytest.raises(DatasetError, match="listed twice"):
+        read_dataset(folder)
+
+
+def test_table_of_predictions_is_no_truth(tmp_path):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
+    guessed = folder / "z_predictions.csv"
+    guessed.write_text(
+        "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_0000000,1,0,0,0,0,0,0\nISIC_0000001,0.2,0.8,0,0,0,0,0\n"
+    )
+    assert [record.label for record in read_dataset(folder)] == ["nv", "mel"]
+    (folder / "truth.csv").unlink()
+    with pytest.raises(DatasetError, match="zeros and ones"):
+        read_dataset(folder)
+
+
+@pytest.mark.parametrize("column", ["image_id", "dx"])
+def test_table_without_a_column_is_refused_by_its_name(writable, column):
+    table = writable / "HAM10000_metadata.csv"
+    header, rest = table.read_text().split("\n", 1)
+    table.write_text(",".join("other" if name == column else name for name in header.split(",")) + "\n" + rest)
+    with pytest.raises(DatasetError, match=f"has no column {column}$"):
+        read_dataset(writable)
 
 
 def test_missing_pictures_and_unknown_diagnoses_are_all_named(writable):
@@ -172,6 +214,25 @@ def test_manifests_give_the_split_back_and_notice_a_change(tiny_dataset, tmp_pat
         read_split(records, "test", tmp_path)
     with pytest.raises(DatasetError, match="no manifest"):
         read_split(records, "holdout", tmp_path)
+
+
+def test_command_writes_the_split_of_what_has_a_label(tmp_path, capsys):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel", "vasc"])
+    truth = folder / "truth.csv"
+    truth.write_text(truth.read_text().replace("0.0,1.0\n", "0.0,0.0\n"))  # the vascular one is none of the seven
+    assert main(["--data", str(folder), "--out", str(tmp_path / "split")]) == 0
+    records = read_dataset(folder)
+    parts = {name: read_split(records, name, tmp_path / "split") for name in FRACTIONS}
+    assert sorted(record.label for part in parts.values() for record in part) == ["mel", "nv"]
+    assert capsys.readouterr().out.startswith(f"train {len(parts['train'])}, ")
+
+
+def test_command_says_which_picture_it_cannot_read(tmp_path, capsys):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
+    (folder / "ISIC_0000001.jpg").write_bytes(b"no picture")
+    assert main(["--data", str(folder), "--out", str(tmp_path / "split")]) == 1
+    assert "ISIC_0000001.jpg" in capsys.readouterr().err
+    assert not (tmp_path / "split").exists()
 
 
 def test_the_committed_manifests_are_disjoint_by_lesion():
