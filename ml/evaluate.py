@@ -146,7 +146,8 @@ def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = T
         for key in path[:-1]:
             place = place.setdefault(key, {})
         place[path[-1]] = float(value)
-        place[f"{path[-1]}_interval"] = list(bounds[path])
+        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] == "ece" else bounds[path]
+        place[f"{path[-1]}_interval"] = list(bound)
     if with_details:
         counts = np.bincount(case.labels, minlength=len(CLASSES))
         for name, count in zip(CLASSES, counts, strict=True):
@@ -263,6 +264,7 @@ def main(arguments: list[str] | None = None) -> int:
             "balanced_accuracy, per_class": "argmax of p/prior",
             "malignant, melanoma": "at the shipped threshold",
         },
+        "intervals": {"ece": "reverse percentile", "all others": "percentile"},
         **evaluate(classifier, records, seen, options.repeats),
         "seconds": round(time.perf_counter() - started, 1),
     }

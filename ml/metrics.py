@@ -169,6 +169,17 @@ def intervals(measure: Callable[[np.ndarray], dict], weights: np.ndarray, level:
     return result
 
 
+def reverse_interval(estimate: float, interval: tuple[float, float]) -> tuple[float, float]:
+    """The reverse-percentile interval of a calibration error, from its percentile interval.
+
+    Resampling adds to a calibration error what drawing from the photographs had added before, so a
+    percentile interval lies too high and may leave out the estimate itself. 2 estimate - high to
+    2 estimate - low takes that off again; it does not go below 0, and it reaches up to the estimate.
+    """
+    low, high = interval
+    return max(2 * estimate - high, 0.0), max(2 * estimate - low, estimate)
+
+
 def _by_score(is_positive, scores, weights) -> tuple[np.ndarray, np.ndarray]:
     """Weights of the positives and of the negatives at each distinct score, rising, (..., M)."""
     weights = _weights(weights, len(scores))

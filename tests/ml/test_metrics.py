@@ -133,6 +133,37 @@ def test_interval_covers_the_known_spread_of_a_mean():
     assert high - low == pytest.approx(2 * 1.96 / 20, rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("estimate", "percentiles", "expected"),
+    [
+        (0.30, (0.25, 0.40), (0.20, 0.35)),
+        (0.02, (0.015, 0.05), (0, 0.025)),
+        (0.02, (0.021, 0.05), (0, 0.02)),  # the percentiles leave out the estimate
+    ],
+)
+def test_reverse_interval_by_hand(estimate, percentiles, expected):
+    assert metrics.reverse_interval(estimate, percentiles) == pytest.approx(expected)
+
+
+def test_reverse_interval_of_answers_that_are_right_as_often_as_they_say_reaches_down_to_nothing():
+    """Where percentiles, of the same resamplings, say in every data set that there is an error."""
+    random = np.random.default_rng(0)
+    lowest = []
+    for seed in range(20):
+        sure = random.uniform(0.5, 1, 400)
+        labels = (random.random(400) >= sure).astype(int)
+        probabilities = np.stack([sure, 1 - sure], axis=1)
+
+        def measure(weights=None, labels=labels, probabilities=probabilities):
+            return {"ece": metrics.expected_calibration_error(labels, probabilities, weights)}
+
+        interval = metrics.intervals(measure, metrics.bootstrap_weights(np.arange(400), 200, seed))["ece"]
+        lowest.append((interval[0], metrics.reverse_interval(measure()["ece"], interval)[0]))
+    percentile, reverse = np.array(lowest).T
+    assert percentile.min() > 0.02
+    assert np.mean(reverse < 0.01) >= 0.8
+
+
 def test_chance_alone_leaves_an_error_that_more_photographs_make_smaller():
     random = np.random.default_rng(0)
     few, many = random.uniform(0.5, 1, 300), random.uniform(0.5, 1, 30_000)
