@@ -9,14 +9,28 @@ With --metrics, a report of `ml.evaluate` is first stored in model.json. Heading
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ml import model_json
 from ml.classifier import ARTIFACT
+from ml.config import TrainConfig
 from ml.labels import CLASSES, NAMES
 
 NOTES = "notes.md"  # beside model.json: what a person has to say about this model
 TEMPLATE = Path(__file__).parent / "card_template.md"
+# Shown always; other settings of the training where they are not the default.
+SETTINGS = (
+    "init",
+    "stages",
+    "batch_size",
+    "sampling",
+    "focal_gamma",
+    "peak_rate",
+    "dropout",
+    "average_momentum",
+    "minutes",
+)
 DARK = ("tan", "brown", "dark")
 # (name, path in the metrics, the figure to reach, whether more is better)
 TARGETS = (
@@ -135,6 +149,24 @@ def views_table(compared: dict) -> str:
     return table(["views", *(key.replace("_", " ") for key in keys), "ms a photograph"], rows)
 
 
+def settings_note(training: dict) -> str:
+    """SETTINGS, and whatever else differs from ml.train's defaults."""
+    usual = json.loads(json.dumps(asdict(TrainConfig())))  # with lists for tuples, as in model.json
+    others = [
+        name
+        for name in usual
+        if name not in (*SETTINGS, "class_counts") and training.get(name, usual[name]) != usual[name]
+    ]
+    return ", ".join(f"{name} {training[name]}" for name in (*SETTINGS, *others) if name in training)
+
+
+def interval_note(metrics: dict) -> str:
+    """Which intervals are of another kind; a report from before there were two says nothing of it."""
+    if "intervals" not in metrics:
+        return ""
+    return ", by percentiles; for the calibration error, to which resampling adds, by reverse percentiles"
+
+
 def write_card(metadata: dict, notes: str = "") -> str:
     """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
     metrics, training = metadata["metrics"], metadata["training"]
@@ -142,13 +174,12 @@ def write_card(metadata: dict, notes: str = "") -> str:
     tones = metrics["slices"]["skin_tone"]
     dark = {name: tones[name]["n"] for name in DARK if name in tones}
     fusion, calibration = metadata["metadata_fusion"], metadata["conformal"]["n"]
-    settings = ("init", "stages", "batch_size", "sampling", "focal_gamma", "peak_rate", "dropout", "average_momentum")
-    shown = {key: training[key] for key in (*settings, "minutes", "epochs", "images_seen", "hours") if key in training}
     return TEMPLATE.read_text().format(
         **{key: metadata[key] for key in ("version", "created_at", "input_size", "model_sha256", "weights_provenance")},
         validation_state="Validated." if metadata["is_validated"] else "Not validated.",
         megabytes=f"{metadata['model_bytes'] / 2**20:.1f}",
-        training=", ".join(f"{key} {value}" for key, value in shown.items()),
+        interval_note=interval_note(metrics),
+        training=settings_note(training),
         agreement=f"{max(metadata['agreement']['largest_difference'].values()):.1e}",
         agreement_photographs=metadata["agreement"]["photographs"],
         agreement_limit=metadata["agreement"]["limit"],

@@ -1,11 +1,12 @@
 """The artefact that ships: it loads, keeps its contract, and answers as it did when it was made."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
-from ml import evaluate, negatives, preprocess
+from ml import card, evaluate, negatives, preprocess
 from ml.classifier import ARTIFACT, VIEWS
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.labels import CLASSES
@@ -53,6 +54,13 @@ def test_manifest_hashes_are_those_of_the_committed_manifests(shipped):
     assert shipped.metadata["manifest_sha256"] == {name: part["sha256"] for name, part in summary["parts"].items()}
 
 
+def test_hashes_are_those_of_the_files(shipped):
+    metadata = shipped.metadata
+    assert metadata["model_sha256"] == hashlib.sha256((ARTIFACT / "model.tflite").read_bytes()).hexdigest()
+    assert metadata["model_bytes"] == (ARTIFACT / "model.tflite").stat().st_size
+    assert metadata["model_sha256"][:8] in shipped.version
+
+
 def test_it_is_small_and_agreed_with_keras(shipped):
     assert (ARTIFACT / "model.tflite").stat().st_size <= 25 * 2**20
     checked = shipped.metadata["agreement"]
@@ -73,15 +81,16 @@ def test_mean_of_the_maps_and_a_constant_are_the_logits(shipped):
 
 
 def test_card_is_that_of_these_settings(shipped):
-    card = (ARTIFACT / "MODEL_CARD.md").read_text()
+    text = (ARTIFACT / "MODEL_CARD.md").read_text()
+    assert text == card.write_card(shipped.metadata, (ARTIFACT / card.NOTES).read_text())
     metrics = shipped.metadata["metrics"]
-    assert shipped.version in card
-    assert f"{metrics['macro_auc']:.3f}" in card
+    assert shipped.version in text
+    assert f"{metrics['macro_auc']:.3f}" in text
     assert metrics["model_version"] == shipped.version
     for heading in ("Intended use", "Factors", "Quantitative analyses", "CLEAR Derm", "Ethical considerations"):
-        assert heading in card
+        assert heading in text
     for words in ("invasive squamous cell carcinoma", "CC BY-NC-SA 4.0", "Dark skin: evidence gap"):
-        assert words in card
+        assert words in text
 
 
 @pytest.mark.parametrize("kind", ["flat colour", "black", "noise", "text", "document", "screenshot"])
