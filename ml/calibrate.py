@@ -29,6 +29,7 @@ from ml.evaluate import SUBSETS
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
 from ml.metadata import FACTS, Fusion, fit_fusion, softmax
 from ml.observe import Observations, facts_of, labels_of, observe_paths
+from ml.out_of_distribution import NAME
 from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, measure_strangers
 
 SPLITS = ("train", "validation", "calibration")
@@ -156,12 +157,18 @@ def losses_alone(fusion: Fusion, facts: dict, labels: dict, prior: np.ndarray) -
 
 def decision_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> dict:
     """Thresholds on the malignancy risk and on p(mel): the one that finds 95 % of the positives,
-    and the one that 95 % of the negatives stay under."""
+    and the one that 95 % of the negatives stay under.
+
+    Raises ValueError where there is no positive or no negative to find one on.
+    """
     risk = probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
     targets = {
         "malignancy": (np.isin(labels, MALIGNANT_INDICES), risk),
         "melanoma": (labels == INDEX["mel"], probabilities[:, INDEX["mel"]]),
     }
+    for name, (is_positive, _) in targets.items():
+        if is_positive.all() or not is_positive.any():
+            raise ValueError(f"validation and calibration need photographs with and without {name} for its thresholds")
     return {
         name: {
             "sensitivity_95": metrics.threshold_at_sensitivity(is_positive, scores, 0.95),
@@ -174,7 +181,7 @@ def decision_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> dict:
 def calibrate(
     artifact: Path,
     parts: dict[str, list],
-    views: str,
+    views: str | None,
     *,
     workers: int = 2,
     others: Path | None = None,
@@ -182,7 +189,8 @@ def calibrate(
 ) -> dict:
     """Fit all of it and return the new model.json; writes out_of_distribution.npz beside it.
 
-    parts: the records of "train", "validation" and "calibration".
+    parts: the records of "train", "validation" and "calibration"; views: a key of VIEWS, or None
+    for the artefact's own.
     """
     metadata = model_json.read(artifact)
     seen = {}
@@ -192,8 +200,7 @@ def calibrate(
     fitted = fit_decision(metadata, parts, seen)
     usual = seen["calibration"].features
     detector, threshold = fit_strangeness(artifact, parts["train"], usual, workers=workers, cache=cache)
-    detector.save(artifact / "out_of_distribution.npz")
-    fitted["test_time_augmentation"] = views
+    fitted["test_time_augmentation"] = views or metadata["test_time_augmentation"]
     fitted["out_of_distribution"] = {
         "measure": "Mahalanobis distance of the channel means of a middle block",
         "threshold": threshold,
@@ -202,7 +209,9 @@ def calibrate(
         "stopped": measure_strangers(artifact, detector, threshold, others),
         "stopped_when_changed": measure_changed(artifact, parts["validation"][::6], detector, threshold),
     }
-    return metadata | fitted
+    # Last: whatever fails before must not leave a new detector beside the old threshold.
+    fitted["out_of_distribution"]["sha256"] = detector.save(artifact / NAME)
+    return model_json.recalibrated(metadata, fitted)
 
 
 def fit_decision(metadata: dict, parts: dict, seen: dict[str, Observations]) -> dict:
@@ -237,7 +246,7 @@ def fit_decision(metadata: dict, parts: dict, seen: dict[str, Observations]) -> 
         "logit_adjustment": offsets.tolist(),
         "calibration": {"method": chosen["method"], "log_loss_cross_validated": chosen["losses"]},
         "metadata_fusion": fusion.to_json() | losses | {"log_loss_alone": alone},
-        "thresholds": decision_thresholds(fused, both_labels),
+        "thresholds": decision_thresholds(fuse_all(fusion, both, both_facts, FACTS), both_labels),
         "conformal": {
             "level": LEVEL,
             "quantiles": quantiles,
@@ -251,7 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--manifests", type=Path, default=MANIFESTS)
-    parser.add_argument("--views", choices=sorted(VIEWS), default="none", help="test-time augmentation")
+    parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation (default: the artefact's)")
     parser.add_argument("--others", type=Path, metavar="DIR", help="more pictures of other things, to be stopped")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")

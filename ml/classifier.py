@@ -84,17 +84,17 @@ class Classifier:
         """Open the artefact in `directory` (default: the one that ships with the package).
 
         threads: of one forward pass (default: MODEL_THREADS, else 2); views: a key of VIEWS that
-        overrides the artefact's own choice of test-time augmentation.
+        overrides the artefact's own choice of test-time augmentation. Raises OSError or ValueError
+        where a file of the artefact is missing or does not belong to the others.
         """
         directory = Path(directory or ARTIFACT)
         metadata = model_json.read(directory)
         if views is not None:
             metadata["test_time_augmentation"] = views
-        arrays = directory / "out_of_distribution.npz"
         return cls(
             Runtime(directory / "model.tflite", threads or int(os.environ.get("MODEL_THREADS", 2))),
             metadata,
-            Detector.load(arrays) if arrays.exists() else None,
+            Detector.of_artefact(directory, metadata["out_of_distribution"]),
         )
 
     def predict(

@@ -1,11 +1,23 @@
 """model.json: everything about the artefact but its weights, and the commands that made it."""
 
+import hashlib
 import json
 import shlex
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 NAME = "model.json"
+DECIDING = (
+    "prior",
+    "temperature",
+    "logit_adjustment",
+    "metadata_fusion",
+    "thresholds",
+    "conformal",
+    "test_time_augmentation",
+)
+MEASURED = ("metrics", "views_compared")
 
 
 def read(directory: Path) -> dict:
@@ -16,6 +28,30 @@ def read(directory: Path) -> dict:
 def write(directory: Path, metadata: dict) -> None:
     """Replace the settings of the artefact in `directory`."""
     (directory / NAME).write_text(json.dumps(metadata, indent=1) + "\n")
+
+
+def recalibrated(metadata: dict, fitted: dict) -> dict:
+    """The settings with `fitted` in place of what was fitted before.
+
+    One version is one rule of deciding: at its first calibration an export keeps its name; where a
+    later one decides otherwise, a digest of the new rule comes behind the name. Figures measured
+    under another rule are dropped.
+    """
+    digest = _rule(metadata | fitted)
+    if digest == _rule(metadata):
+        return metadata | fitted
+    result = {name: value for name, value in metadata.items() if name not in MEASURED} | fitted
+    if "calibration" in metadata:
+        result["exported_as"] = metadata.get("exported_as", metadata["version"])
+        result["version"] = f"{result['exported_as']}-{digest[:8]}"
+        result["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return result
+
+
+def _rule(metadata: dict) -> str:
+    """SHA-256 of all that turns the network's outputs into decisions."""
+    rule = [metadata[name] for name in DECIDING] + [metadata["out_of_distribution"]["threshold"]]
+    return hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()
 
 
 def add_step(metadata: dict, module: str, arguments: list[str], started: float) -> None:

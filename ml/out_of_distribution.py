@@ -5,12 +5,15 @@ photographs (Lee et al., NeurIPS 2018). A middle block, as the last one keeps on
 seven classes apart: pictures of other things come to lie among the lesions there.
 """
 
+import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 SHRINKAGE = 0.05
+NAME = "out_of_distribution.npz"
+UNFITTED = 1e9  # the threshold until ml.calibrate fits one: nothing is out of distribution
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,28 @@ class Detector:
         with np.load(path) as arrays:
             return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
-    def save(self, path: Path) -> None:
+    @classmethod
+    def of_artefact(cls, directory: Path, settings: dict) -> "Detector | None":
+        """The detector that belongs to model.json's `out_of_distribution`; None before ml.calibrate.
+
+        Raises ValueError where the file is missing or another than the threshold was fitted to:
+        the threshold would stop nothing, or something else.
+        """
+        path = directory / NAME
+        if not path.exists():
+            if settings["threshold"] < UNFITTED:
+                raise ValueError(f"{path} is missing, and model.json has a threshold for it")
+            return None
+        wanted = settings.get("sha256")
+        if wanted is not None and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            raise ValueError(f"{path} does not match its hash in model.json")
+        return cls.load(path)
+
+    def save(self, path: Path) -> str:
+        """Write the file; returns its SHA-256."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         np.savez_compressed(path, **{name: array.astype(np.float32) for name, array in arrays.items()})
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def score(self, features: np.ndarray) -> np.ndarray:
         """(N,) from features (N, D): about 1 for a familiar photograph, larger for a stranger one."""

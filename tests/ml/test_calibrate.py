@@ -1,12 +1,16 @@
-"""The fits of ml.calibrate on numbers whose answer is known."""
+"""The fits of ml.calibrate on numbers whose answer is known, and what the command leaves behind."""
+
+import json
 
 import numpy as np
 import pytest
 
 pytest.importorskip("scipy", reason="needs scipy, a training requirement")
 
-from ml import calibrate, metrics
+from ml import calibrate, classifier, metrics, negatives, predict
+from ml.labels import CLASSES
 from ml.metadata import FACTS, Fusion, softmax
+from tests.ml.tiny import ColourRuntime, settings
 
 NOTHING = np.zeros(7)
 
@@ -109,3 +113,85 @@ def test_thresholds_keep_their_promises_on_the_data_they_come_from(drawn):
     _, spared = metrics.rates(is_melanoma, p_melanoma, thresholds["melanoma"]["specificity_95"])
     assert found == pytest.approx(0.95, abs=0.005)
     assert spared == pytest.approx(0.95, abs=0.005)
+
+
+@pytest.mark.parametrize("lacking", [("akiec", "bcc", "mel"), ("mel",), ("bkl", "df", "nv", "vasc")])
+def test_no_threshold_is_made_up_where_there_is_no_photograph_to_find_it_on(drawn, lacking):
+    logits, labels = drawn
+    kept = ~np.isin(labels, [CLASSES.index(name) for name in lacking])
+    with pytest.raises(ValueError, match="with and without m"):
+        calibrate.decision_thresholds(softmax(logits[kept]), labels[kept])
+
+
+@pytest.fixture
+def artefact(tmp_path, monkeypatch):
+    """A folder as ml.export leaves it, of the arithmetic network with four views."""
+    monkeypatch.setattr(classifier, "Runtime", lambda *_: ColourRuntime())
+    monkeypatch.setattr(negatives, "generated", lambda **_: {})
+    monkeypatch.setattr(negatives, "packaged_photographs", lambda **_: [])
+    folder = tmp_path / "artefact"
+    folder.mkdir()
+    metadata = settings(created_at="", training={"class_prior": [1 / 7] * 7}, test_time_augmentation="flips")
+    (folder / "model.json").write_text(json.dumps(metadata))
+    return folder
+
+
+@pytest.fixture
+def recalibrate(artefact, tiny_dataset, tiny_manifests):
+    """Runs the command; what model.json then says."""
+
+    def run(*options, status=0):
+        shared = ["--artifact", artefact, "--data", tiny_dataset, "--manifests", tiny_manifests]
+        assert calibrate.main([*map(str, shared), *map(str, options)]) == status
+        return json.loads((artefact / "model.json").read_text())
+
+    return run
+
+
+def test_another_rule_is_another_version_without_the_figures_of_the_old_one(artefact, recalibrate):
+    first = recalibrate()
+    assert first["version"] == "test-1"
+    assert first["test_time_augmentation"] == "flips"
+    (artefact / "model.json").write_text(json.dumps(first | {"metrics": {"n": 3}, "views_compared": {}}))
+    same = recalibrate()
+    assert (same["version"], same["metrics"]) == ("test-1", {"n": 3})
+    other = recalibrate("--views", "none")
+    assert other["test_time_augmentation"] == "none"
+    assert other["version"].startswith("test-1-")
+    assert other["created_at"] > first["created_at"]
+    assert not {"metrics", "views_compared"} & set(other)
+    third = recalibrate("--views", "turns")
+    assert len({first["version"], other["version"], third["version"]}) == 3
+    assert len(third["version"]) == len(other["version"])
+    assert classifier.Classifier.load(artefact).version == third["version"]
+
+
+def test_calibration_that_fails_leaves_everything_as_it_was(artefact, recalibrate, tmp_path, capsys):
+    before = json.loads((artefact / "model.json").read_text())
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "bad.jpg").write_bytes(b"no picture")
+    assert recalibrate("--others", others, status=1) == before
+    assert capsys.readouterr().err.startswith("cannot calibrate: ")
+    assert [path.name for path in artefact.iterdir()] == ["model.json"]
+
+
+def test_detector_that_is_missing_or_another_is_refused(artefact, recalibrate, tmp_path, capsys):
+    settings_of = recalibrate()
+    arrays = artefact / "out_of_distribution.npz"
+    content = arrays.read_bytes()
+
+    def refused(reason):
+        with pytest.raises(ValueError, match=reason):
+            classifier.Classifier.load(artefact)
+        assert predict.main([str(tmp_path / "photo.jpg"), "--artifact", str(artefact)]) == 1
+        assert reason in capsys.readouterr().err
+
+    arrays.unlink()
+    refused("is missing")
+    arrays.write_bytes(content + b" ")
+    refused("does not match its hash")
+    del settings_of["out_of_distribution"]["sha256"]  # as in artefacts from before it was kept
+    (artefact / "model.json").write_text(json.dumps(settings_of))
+    arrays.write_bytes(content)
+    assert classifier.Classifier.load(artefact).strangeness(np.zeros((1, 3)))[0] > 0
