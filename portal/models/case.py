@@ -78,6 +78,8 @@ class Case(db.Model):
     taken_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     taken_until = mapped_column(UtcDateTime)
     review_count: Mapped[int] = mapped_column(default=0)
+    # How many of the reviews somebody who acts on them has seen; a new review is unseen without a write of its own.
+    seen_review_count: Mapped[int] = mapped_column(default=0, server_default="0")
 
     clinic: Mapped[Clinic] = relationship()
     lesion: Mapped[Lesion] = relationship(back_populates="cases")

@@ -1,25 +1,52 @@
 """The list of cases a health worker has sent."""
 
-from sqlalchemy import and_, case, exists, func, literal, not_, tuple_
+from sqlalchemy import and_, case, exists, func, literal, not_, or_, tuple_
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Image, Lesion
+from portal.models import BEING_READ, Case, Image, Lesion, Review
 from portal.permissions import in_clinics_of
 
 PAGE_SIZE = 25
 
-# Most pressing for the one who sent it first.
+# The most pressing for the one who sent it first.
 GROUPS = ("needs_you", "waiting", "done")
 
 _newer = aliased(Case)
 is_replaced = exists().where(_newer.replaces_id == Case.id)
-_needs_you = (Case.status == "failed") | and_(Case.status == "retake", not_(is_replaced))
+has_newer_case = exists().where(
+    _newer.lesion_id == Case.lesion_id,
+    or_(
+        _newer.submitted_at > Case.submitted_at,
+        and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
+    ),
+)
+_needs_photo = (Case.status == "failed") | and_(Case.status == "retake", not_(is_replaced))
+_latest = (
+    db.select(Review.disposition).where(Review.case_id == Case.id, Review.number == Case.review_count).scalar_subquery()
+)
+_is_news = and_(
+    Case.status == "reviewed",
+    Case.seen_review_count < Case.review_count,
+    # A spot that was photographed again has been looked at again.
+    not_(and_(_latest == "monitor", has_newer_case)),
+)
+# A photo that nobody could judge may be anything: only a known emergency goes before it.
+_NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "monitor": 1, "no_action": 0}
+_NEEDS_PHOTO = 5
+# How pressing a case is for the one who sent it; 0 where it asks for no act.
+urgency_of_case = case(
+    (_needs_photo, _NEEDS_PHOTO),
+    (_is_news, case(_NEWS, value=_latest)),
+    else_=0,
+)
 group_of_case = case(
-    (_needs_you, "needs_you"),
+    (urgency_of_case > 0, "needs_you"),
     (Case.status.in_((*BEING_READ, "classified")), "waiting"),
     else_="done",
 )
+_URGENCIES = range(max(_NEWS.values()) + 1)
+_ORDER = (urgency_of_case, Case.submitted_at, Case.id)
 
 
 def count_cases(user, *, of_clinic=False):
@@ -30,11 +57,14 @@ def count_cases(user, *, of_clinic=False):
 
 
 def list_cases(user, *, group=None, of_clinic=False, after=None):
-    """([(case, group)] newest first, id to continue after or None); ``after`` is the last id of the page before."""
+    """([(case, group)], (urgency, id) to continue after or None): what needs the user first, then the newest.
+
+    ``after`` is that pair of the page before: its last case may have been opened since, and asks for no act any more.
+    """
     statement = (
-        db.select(Case, group_of_case)
+        db.select(Case, group_of_case, urgency_of_case)
         .where(_scope(user, of_clinic))
-        .order_by(Case.submitted_at.desc(), Case.id.desc())
+        .order_by(*(column.desc() for column in _ORDER))
         .options(
             joinedload(Case.lesion).joinedload(Lesion.patient),
             joinedload(Case.submitted_by),
@@ -45,13 +75,19 @@ def list_cases(user, *, group=None, of_clinic=False, after=None):
     )
     if group in GROUPS:
         statement = statement.where(group_of_case == group)
-    columns = (Case.submitted_at, Case.id)
-    if start := after and db.session.execute(db.select(*columns).where(Case.id == after, _scope(user, True))).first():
-        values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
-        statement = statement.where(tuple_(*columns) < tuple_(*values))
+    if after and (start := _position(user, *after)):
+        values = (literal(value, column.type) for value, column in zip(start, _ORDER, strict=True))
+        statement = statement.where(tuple_(*_ORDER) < tuple_(*values))
     found = db.session.execute(statement).all()
-    rows = [tuple(row) for row in found[:PAGE_SIZE]]
-    return rows, rows[-1][0].id if len(found) > PAGE_SIZE else None
+    rows = [(case, group) for case, group, _urgency in found[:PAGE_SIZE]]
+    last = found[PAGE_SIZE - 1] if len(found) > PAGE_SIZE else None
+    return rows, last and (last[2], last[0].id)
+
+
+def _position(user, urgency, case_id):
+    """Where in the order the page after this case begins, or None."""
+    found = db.session.execute(db.select(*_ORDER).where(Case.id == case_id, _scope(user, True))).first()
+    return found and (urgency if urgency in _URGENCIES else found[0], *found[1:])
 
 
 def _scope(user, of_clinic):

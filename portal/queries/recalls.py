@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, and_, cast, exists, extract, func, literal, or_, tuple_
-from sqlalchemy.orm import aliased, joinedload, selectinload
+from sqlalchemy import BigInteger, and_, cast, extract, func, literal, tuple_
+from sqlalchemy.orm import joinedload, selectinload
 
 from portal.extensions import db
 from portal.models import Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
+from portal.queries.cases import has_newer_case
 
 PAGE_SIZE = 25
 NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call the patient
@@ -15,15 +16,6 @@ NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call 
 _WEEK_SECONDS = 7 * 86_400
 # Seconds since 1970: an interval from a column is written differently on each database, a sum of numbers is not.
 _due_seconds = cast(extract("epoch", Review.created_at), BigInteger) + Review.monitor_weeks * _WEEK_SECONDS
-
-_newer = aliased(Case)
-_has_newer_case = exists().where(
-    _newer.lesion_id == Case.lesion_id,
-    or_(
-        _newer.submitted_at > Case.submitted_at,
-        and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
-    ),
-)
 
 
 def count_due(user, now):
@@ -69,7 +61,7 @@ def _due(statement, user, now):
             Case.status == "reviewed",
             Review.disposition == "monitor",
             _due_seconds <= int((now + NOTICE).timestamp()),
-            ~_has_newer_case,
+            ~has_newer_case,
             Patient.anonymised_at.is_(None),  # nobody can be called, and no new case would be taken
         )
     )

@@ -15,7 +15,7 @@ from portal.queries.cases import GROUPS, count_cases, list_cases
 from portal.queries.first_reads import must_read_first
 from portal.queries.recalls import count_due, list_due
 from portal.services.cases import AlreadySent, retry_case, submit_case
-from portal.services.viewing import record_view
+from portal.services.viewing import record_case_view
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
@@ -28,10 +28,13 @@ DUE = "due"  # of spots, not of cases: whoever sent the last photo, a patient wh
 def index():
     group = request.args.get("group") if request.args.get("group") in (*GROUPS, DUE) else None
     of_clinic, after, now = "clinic" in request.args, request.args.get("after", type=UUID), utc_now()
+    next_urgency = None
     if group == DUE:
         rows, next_after = list_due(current_user, now, after=after)
     else:
-        rows, next_after = list_cases(current_user, group=group, of_clinic=of_clinic, after=after)
+        position = (request.args.get("urgency", type=int), after) if after else None
+        rows, continued = list_cases(current_user, group=group, of_clinic=of_clinic, after=position)
+        next_urgency, next_after = continued or (None, None)
     return render_template(
         "cases/index.html",
         rows=rows,
@@ -40,6 +43,7 @@ def index():
         group=group,
         of_clinic=of_clinic,
         next_after=next_after,
+        next_urgency=next_urgency,
     )
 
 
@@ -78,7 +82,7 @@ def new():
 @require_role(*ROLES)
 def show(case_id):
     case = get_case_or_404(case_id)
-    record_view(action="case.view", target=case, clinic_id=case.clinic_id)
+    record_case_view(case=case, viewer=current_user)
     # A clinician need not wait for the computer: the result page lets them decide without it.
     waits = {"health_worker": (*BEING_READ, "failed"), "admin": BEING_READ}
     if case.status in waits.get(current_user.role, ()):

@@ -3,6 +3,8 @@ from datetime import timedelta
 import pytest
 
 from portal.database import utc_now
+from portal.extensions import db
+from portal.models import DISPOSITIONS
 from portal.queries import cases
 from portal.queries.cases import count_cases, list_cases
 from tests import factories
@@ -18,7 +20,8 @@ def nurse(app):
 @pytest.fixture
 def make_own(nurse):
     def make(status="queued", submitted_by=nurse, **values):
-        lesion = factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic))
+        lesion = values.pop("lesion", None)
+        lesion = lesion or factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic))
         return factories.make_case(status, lesion=lesion, submitted_by=submitted_by, with_image=False, **values)
 
     return make
@@ -49,6 +52,59 @@ def test_a_retake_with_its_new_photo_needs_nobody(nurse, make_own):
     assert count_cases(nurse) == {"needs_you": 0, "waiting": 1, "done": 1}
 
 
+def test_a_decision_that_asks_for_an_act_needs_somebody_until_it_is_seen(nurse, make_own):
+    made = {disposition: make_own("classified") for disposition in ("monitor", "no_action", "urgent_referral", "treat")}
+    made["failed"] = make_own("failed")
+    for disposition in DISPOSITIONS:
+        if disposition in made:
+            weeks = 12 if disposition == "monitor" else None
+            factories.make_review(made[disposition], disposition=disposition, monitor_weeks=weeks)
+    most_pressing_first = [made[name].id for name in ("urgent_referral", "failed", "treat", "monitor")]
+    assert [case.id for case, _group in list_cases(nurse, group="needs_you")[0]] == most_pressing_first
+    assert [case.id for case, _group in list_cases(nurse)[0]] == [*most_pressing_first, made["no_action"].id]
+    assert count_cases(nurse) == {"needs_you": 4, "waiting": 0, "done": 1}
+    made["urgent_referral"].seen_review_count = 1
+    db.session.commit()
+    assert count_cases(nurse) == {"needs_you": 3, "waiting": 0, "done": 2}
+
+
+def test_a_new_decision_is_news_again_and_the_latest_one_counts(nurse, make_own):
+    seen, withdrawn = make_own("reviewed", seen_review_count=1), make_own("classified")
+    factories.make_review(seen, disposition="urgent_referral")
+    factories.make_review(withdrawn, disposition="biopsy")
+    factories.make_review(withdrawn, disposition="no_action")
+    assert ids(list_cases(nurse, group="needs_you")[0]) == {seen.id}
+
+
+def test_a_spot_that_was_photographed_again_has_been_looked_at_again(nurse, make_own):
+    monitored, operated = make_own("classified"), make_own("classified")
+    factories.make_review(monitored, disposition="monitor", monitor_weeks=1)
+    factories.make_review(operated, disposition="biopsy")
+    assert count_cases(nurse)["needs_you"] == 2
+    for case in (monitored, operated):
+        make_own("classified", lesion=case.lesion)
+    assert ids(list_cases(nurse, group="needs_you")[0]) == {operated.id}
+    assert count_cases(nurse) == {"needs_you": 1, "waiting": 2, "done": 1}
+
+
+@pytest.mark.parametrize("group", [None, "needs_you"])
+def test_a_case_opened_meanwhile_hides_none_of_the_next_page(nurse, make_own, monkeypatch, group):
+    monkeypatch.setattr(cases, "PAGE_SIZE", 2)
+    made = [make_own("classified", submitted_at=utc_now() - timedelta(minutes=minutes)) for minutes in range(5)]
+    for case in made:
+        factories.make_review(case, disposition="urgent_referral")
+    _rows, after = list_cases(nurse, group=group)
+    made[1].seen_review_count = 1
+    db.session.commit()
+    assert [case.id for case, _group in list_cases(nurse, group=group, after=after)[0]] == [made[2].id, made[3].id]
+
+
+@pytest.mark.parametrize("urgency", [None, -1, 10**20])
+def test_an_urgency_that_cannot_be_is_the_cases_own(nurse, make_own, urgency):
+    first, second = make_own("failed"), make_own("queued")
+    assert ids(list_cases(nurse, after=(urgency, first.id))[0]) == {second.id}
+
+
 def test_own_cases_unless_the_clinics_are_asked_for_and_never_another_clinics(nurse, make_own):
     own = make_own()
     colleagues = make_own(submitted_by=factories.make_user(clinic=nurse.clinic))
@@ -58,10 +114,11 @@ def test_own_cases_unless_the_clinics_are_asked_for_and_never_another_clinics(nu
     assert count_cases(nurse, of_clinic=True)["waiting"] == 2
 
 
-def test_pages_hold_every_case_once_newest_first(nurse, make_own, monkeypatch):
+def test_pages_hold_every_case_once_what_needs_somebody_first_then_the_newest(nurse, make_own, monkeypatch):
     monkeypatch.setattr(cases, "PAGE_SIZE", 2)
     now = utc_now()
     made = [make_own(submitted_at=now - timedelta(minutes=minutes)) for minutes in (0, 0, 1, 2, 3)]
+    made += [make_own("failed", submitted_at=now - timedelta(minutes=minutes)) for minutes in (4, 4, 5)]
     seen, after = [], None
     while True:
         rows, after = list_cases(nurse, after=after)
@@ -70,10 +127,11 @@ def test_pages_hold_every_case_once_newest_first(nurse, make_own, monkeypatch):
             break
     assert {case.id for case in seen} == {case.id for case in made}
     assert len(seen) == len(made)
-    assert [case.submitted_at for case in seen] == sorted((case.submitted_at for case in made), reverse=True)
+    expected = sorted(made, key=lambda case: (case.status == "failed", case.submitted_at), reverse=True)
+    assert [case.submitted_at for case in seen] == [case.submitted_at for case in expected]
 
 
 def test_nobody_pages_from_another_clinics_case(nurse, make_own):
     own = make_own()
     foreign = factories.make_case(submitted_at=utc_now() - timedelta(days=1))
-    assert ids(list_cases(nurse, after=foreign.id)[0]) == {own.id}
+    assert ids(list_cases(nurse, after=(0, foreign.id))[0]) == {own.id}

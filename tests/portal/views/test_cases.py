@@ -1,6 +1,7 @@
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 
@@ -8,6 +9,7 @@ from portal.database import utc_now
 from portal.extensions import db
 from portal.formatting import local_date
 from portal.models import Case, LoginSession, Patient
+from portal.queries.cases import PAGE_SIZE
 from tests import factories
 from tests.photos import lesion_photo
 
@@ -146,6 +148,44 @@ class TestIndex:
     def test_a_group_that_does_not_exist_shows_all(self, nurse, patient):
         case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
         assert str(case.id) in nurse.get("/cases?group=nonsense").text
+
+    def test_a_decision_is_news_until_the_case_is_opened(self, nurse, patient):
+        decided = factories.make_case(
+            "classified", lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user
+        )
+        factories.make_review(decided, disposition="urgent_referral")
+        page = nurse.get("/cases").text
+        assert "Needs you <strong>1</strong>" in page and "New decision:" in page
+        assert nurse.get(f"/cases/{decided.id}").status_code == 200
+        page = nurse.get("/cases").text
+        assert "Needs you <strong>0</strong>" in page and "New decision:" not in page and "Urgent referral" in page
+
+    def test_more_than_a_page_of_news_is_all_reached_though_each_is_opened(self, nurse, patient):
+        left, url = set(), "/cases?group=needs_you"
+        for number in range(PAGE_SIZE + 2):
+            lesion = factories.make_lesion(patient=patient, number=number + 1)
+            case = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user, with_image=False)
+            factories.make_review(case, disposition="biopsy")
+            left.add(str(case.id))
+        while url:
+            page = nurse.get(url).text
+            url = (found := re.search(r'href="([^"]+)" rel="next"', page)) and unescape(found[1])
+            for case_id in re.findall(r'stretched-link" href="/cases/([^"]+)"', page):
+                nurse.get(f"/cases/{case_id}")
+                left.remove(case_id)
+        assert left == set()
+        assert "Needs you <strong>0</strong>" in nurse.get("/cases").text
+
+    def test_a_spot_due_again_is_no_news_twice(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        seen = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user)
+        factories.make_review(seen, disposition="monitor", monitor_weeks=1)
+        page = nurse.get("/cases").text
+        assert "Needs you <strong>1</strong>" in page and "Due again <strong>1</strong>" in page
+        assert page.count(f'/cases/{seen.id}"') == 1
+        factories.make_case(lesion=lesion, submitted_by=nurse.user)
+        page = nurse.get("/cases").text
+        assert "Needs you <strong>0</strong>" in page and "Due again <strong>0</strong>" in page
 
     def test_whoever_is_due_again_is_counted_and_one_click_from_a_new_photo(self, nurse, patient):
         lesion = factories.make_lesion(patient=patient)
