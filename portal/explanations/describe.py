@@ -47,7 +47,7 @@ def describe(case, prediction, voice="clinician"):
         headline=str(texts.HEADLINES[voice][tier]),
         risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",
         paragraphs=tuple(_paragraphs(tier, prediction if is_judged else None, is_in_doubt, voice)),
-        moved=tuple(_moved(prediction)) if is_judged else (),
+        moved=tuple(_moved(case, prediction)) if is_judged else (),
         could_also_be=tuple(_could_also_be(prediction, voice)) if is_judged else (),
         look_alikes=tuple(map(str, texts.LOOK_ALIKES[prediction.predicted_class])) if is_judged else (),
         safety_net=str(texts.SAFETY_NET[voice]),
@@ -87,26 +87,27 @@ def _paragraphs(tier, prediction, is_in_doubt, voice):
         yield str(texts.TIER_TEXTS[voice][tier])
 
 
-def _moved(prediction):
+def _moved(case, prediction):
     idle = []
     for factor in prediction.factors:
         before, after = in_hundred(factor["risk_before"]), in_hundred(factor["risk_after"])
+        name = _factor_name(case, factor)
         chances = {"before": about(factor["risk_before"]), "after": about(factor["risk_after"])}
         if after > before:
-            yield Shift("up", _factor_name(factor), _("raises it from %(before)s to %(after)s in 100", **chances))
+            yield Shift("up", name, _("raises it from %(before)s to %(after)s in 100", **chances))
         elif after < before:
-            yield Shift("down", _factor_name(factor), _("lowers it from %(before)s to %(after)s in 100", **chances))
+            yield Shift("down", name, _("lowers it from %(before)s to %(after)s in 100", **chances))
         else:
-            idle.append(_factor_name(factor))
+            idle.append(name)
     if idle:
         yield Shift("same", ", ".join(idle), _("hardly any change"))
 
 
-def _factor_name(factor):
+def _factor_name(case, factor):
     if factor["name"] == "image":
         return _("The photo")
     if factor["name"] == "age":
-        return _("Age %(years)s", years=factor["value"])
+        return _("Age %(years)s", years=case.age_years)
     if factor["name"] == "sex":
         return str(SEX_NAMES[factor["value"]])
     return _("Place: %(site)s", site=site_name(factor["value"]))

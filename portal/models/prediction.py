@@ -26,7 +26,7 @@ class Prediction(db.Model):
     prediction_set: Mapped[list] = mapped_column(db.JSON)  # classes, conformal at 90 %
     out_of_distribution: Mapped[bool]
     out_of_distribution_score: Mapped[float]
-    factors: Mapped[list] = mapped_column(db.JSON)  # name, value, risk_before, risk_after
+    factors: Mapped[list] = mapped_column(db.JSON)  # name, value (of age: None), risk_before, risk_after
     thresholds: Mapped[dict] = mapped_column(db.JSON)  # the operating points in force
     activation_map: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # PNG, 8-bit grey
     latency_ms: Mapped[float]

@@ -239,7 +239,10 @@ def _store(case, prediction, thresholds, is_validated):
             prediction_set=list(prediction.prediction_set),
             out_of_distribution=prediction.out_of_distribution,
             out_of_distribution_score=prediction.out_of_distribution_score,
-            factors=[asdict(factor) for factor in prediction.factors],
+            # An exact age, written once, would outlast the patient's being made anonymous; the case has it.
+            factors=[
+                asdict(factor) | ({"value": None} if factor.name == "age" else {}) for factor in prediction.factors
+            ],
             thresholds=thresholds,
             activation_map=_to_png(prediction.activation_map),
             latency_ms=prediction.latency_ms,

@@ -18,13 +18,13 @@ SIXTH_GRADE = 6.0
 
 def make_case(tier="routine", reasons=None):
     reasons = [{"code": "worried", "tier": tier, "params": {}}] if reasons is None else reasons
-    return SimpleNamespace(tier=tier, tier_reasons=reasons)
+    return SimpleNamespace(tier=tier, tier_reasons=reasons, age_years=62)
 
 
 def make_prediction(predicted_class="mel", **values):
     factors = [
         {"name": "image", "value": None, "risk_before": 0.2, "risk_after": 0.5},
-        {"name": "age", "value": "62", "risk_before": 0.5, "risk_after": 0.62},
+        {"name": "age", "value": None, "risk_before": 0.5, "risk_after": 0.62},
         {"name": "sex", "value": "male", "risk_before": 0.62, "risk_after": 0.6},
         {"name": "site", "value": "back", "risk_before": 0.6, "risk_after": 0.601},
     ]

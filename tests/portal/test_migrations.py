@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from config import ROOT
 from portal.extensions import db
-from portal.models import AccountToken, AuditEvent, LoginAttempt, LoginSession
+from portal.models import AccountToken, AuditEvent, LoginAttempt, LoginSession, Prediction
 from portal.services import audit
 from tests import factories
 
@@ -51,7 +51,9 @@ def test_down_to_nothing_and_up_again(app):
 @pytest.mark.parametrize("release", REVISIONS)
 def test_from_each_earlier_schema_with_data_up_and_down(app, release):
     """Rows of every table, as that schema knows them, survive the way to today's and back."""
-    case = factories.make_case("reviewed")
+    # As the way up leaves it: without the exact age.
+    age = {"name": "age", "value": None, "risk_before": 0.2, "risk_after": 0.3}
+    case = factories.make_case("reviewed", prediction={"factors": [age]})
     case.seen_review_count = case.review_count  # as the way up takes every earlier decision to be
     factories.make_first_read(factories.make_case("classified"))
     factories.save(LoginAttempt(address="203.0.113.9", email_hash="x" * 64, at=case.submitted_at))
@@ -70,6 +72,37 @@ def test_from_each_earlier_schema_with_data_up_and_down(app, release):
     assert all(earlier.values()), "a table without a row shows nothing"
     upgrade()
     assert rows() == today and audit.find_first_break() is None
+
+
+def test_an_exact_age_leaves_the_views_and_comes_back_only_as_the_case_tells_it(app):
+    revision = "2026_11_24_no_age_in_views"
+    before = ScriptDirectory(ROOT / "migrations").get_revision(revision).down_revision
+    downgrade(revision=before)
+    sex = {"name": "sex", "value": "male", "risk_before": 0.3, "risk_after": 0.2}
+    for told in (62, 90):  # the second has been made anonymous: 97 stood in the view alone
+        factors = [{"name": "age", "value": "97" if told == 90 else "62", "risk_before": 0.2, "risk_after": 0.3}, sex]
+        factories.make_case("classified", age_years=told, prediction={"factors": factors})
+    db.session.commit()
+    upgrade(revision=revision)
+    assert ages() == [None, None]
+    with pytest.raises(IntegrityError, match="never change"):
+        db.session.execute(text("UPDATE prediction SET factors = '[]'"))
+    db.session.rollback()
+    downgrade(revision=before)
+    assert ages() == ["62", "90"]
+    with pytest.raises(IntegrityError, match="never change"):
+        db.session.execute(text("UPDATE prediction SET factors = '[]'"))
+
+
+def ages():
+    """The ages in the views, the earliest first; the rest of each view is as it was."""
+    db.session.rollback()
+    found = []
+    for factors in db.session.scalars(db.select(Prediction.factors).order_by(Prediction.id)):
+        age, sex = factors
+        assert (age["risk_before"], age["risk_after"], sex["value"]) == (0.2, 0.3, "male")
+        found.append(age["value"])
+    return found
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit_event SET action = 'x'", "DELETE FROM audit_event"])

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from PIL import Image as Picture
 
+from ml.classifier import Factor
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Case, Prediction
@@ -68,6 +69,13 @@ def test_a_result_is_stored_whole(app):
         assert (picture.getpixel((0, 0)), picture.getpixel((7, 7))) == (0, 255)
     event = db.session.scalar(db.select(AuditEvent).where(AuditEvent.action == "case.classify"))
     assert event.actor_id is None and event.details == {"model_version": "made-up-1", "tier": "urgent"}
+
+
+def test_the_exact_age_stays_with_the_case_alone(app):
+    case = factories.make_case(age_years=97)
+    factors = (Factor("image", None, 0.2, 0.3), Factor("age", "97", 0.3, 0.4), Factor("sex", "male", 0.4, 0.4))
+    finish(classification.claim_case(case.id), made_up_answer(factors=factors))
+    assert [factor["value"] for factor in case.prediction.factors] == [None, None, "male"]
 
 
 def test_the_model_never_lowers_the_tier(app):

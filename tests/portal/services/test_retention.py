@@ -1,17 +1,20 @@
 """What is deleted is gone, what is made anonymous names nobody, and the trail says how much it was."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 
+from ml.classifier import Factor
 from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import AuditEvent, Case, Image, Lesion, Patient, Prediction, Review
 from portal.queries.consistency import find_inconsistencies
-from portal.services import audit, retention
+from portal.services import audit, classification, retention
 from tests import factories
+from tests.answers import THRESHOLDS, made_up_answer
 
 pytestmark = pytest.mark.databases
 
@@ -55,6 +58,26 @@ def test_an_anonymous_patient_is_nobody(patient):
     assert cases[1].prediction is not None and find_inconsistencies() == []
     with pytest.raises(DomainError):
         retention.anonymise_patient(patient=patient)
+
+
+def test_no_page_of_an_anonymous_patient_tells_a_rare_age(app, as_user):
+    case = factories.make_case(age_years=97)
+    answer = made_up_answer(factors=(Factor("image", None, 0.2, 0.3), Factor("age", "97", 0.3, 0.4)))
+    claim = classification.claim_case(case.id)
+    assert claim.age_years == 97
+    classification.finish_case(claim, answer, thresholds=THRESHOLDS, is_validated=True)
+    clinician = as_user("clinician", clinic=case.clinic)
+    assert "Age 97" in clinician.get(f"/cases/{case.id}").text
+    retention.anonymise_patient(patient=case.patient)
+    for url in (f"/cases/{case.id}", f"/patients/{case.patient.id}", "/queue"):
+        page = as_words(clinician.get(url).text)
+        assert re.search(r"\b97\b", page) is None
+    assert "Age 90" in as_words(clinician.get(f"/cases/{case.id}").text)
+
+
+def as_words(page):
+    """The page without its tags: an identifier in an address may hold any digits."""
+    return re.sub(r"<[^>]*>", " ", page)
 
 
 def test_only_what_is_past_the_period_expires(app, patient):
