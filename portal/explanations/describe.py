@@ -107,7 +107,7 @@ def _factor_name(case, factor):
     if factor["name"] == "image":
         return _("The photo")
     if factor["name"] == "age":
-        return _("Age %(years)s", years=case.age_years)
+        return _("Age %(years)s", years=case.age_when_read)
     if factor["name"] == "sex":
         return str(SEX_NAMES[factor["value"]])
     return _("Place: %(site)s", site=site_name(factor["value"]))

@@ -3,44 +3,30 @@
 import secrets
 
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
     BooleanField,
     FloatField,
     HiddenField,
-    IntegerField,
-    RadioField,
     SelectChoice,
     SelectField,
     SelectMultipleField,
-    StringField,
     TextAreaField,
 )
 from wtforms.validators import AnyOf, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import HiddenInput
 
-from ml.labels import SEXES, SITES
-from portal.database import utc_now
+from ml.labels import SITES
 from portal.explanations import CHECKLIST_NAMES, SITE_NAMES
-from portal.formatting import SKIN_TYPES
-from portal.models import CHECKLIST, OLDEST_YEARS
-
-SKIN_TYPE_HINTS = {
-    1: _("Always burns, never tans"),
-    2: _("Burns easily, tans a little"),
-    3: _("Sometimes burns, tans slowly"),
-    4: _("Seldom burns, tans well"),
-    5: _("Brown skin, very seldom burns"),
-    6: _("Dark brown or black skin, never burns"),
-}
+from portal.forms.patient import PatientForm
+from portal.models import CHECKLIST
 
 
 def _nothing_to_none(value):
     return value or None
 
 
-class NewCaseForm(FlaskForm):
+class NewCaseForm(PatientForm):
     """Fields carry the names of ``services.cases.submit_case`` and of its errors.
 
     ``patient`` and ``lesion`` are the known rows that were chosen, or None: then their fields must be filled in.
@@ -48,37 +34,6 @@ class NewCaseForm(FlaskForm):
     """
 
     submission_key = HiddenField(validators=[Length(min=16, max=64)])
-
-    reference = StringField(
-        _("Clinic's reference"),
-        validators=[Length(max=40, message=_("At most 40 characters."))],
-        filters=[lambda text: (text or "").strip()],
-    )
-    name = StringField(
-        _("Name"),
-        validators=[Length(max=120, message=_("At most 120 characters."))],
-        filters=[lambda text: (text or "").strip()],
-    )
-    birth_year = IntegerField(_("Birth year"), validators=[Optional()])
-    sex = RadioField(
-        _("Sex"),
-        choices=[
-            SelectChoice("female", _("Female")),
-            SelectChoice("male", _("Male")),
-            SelectChoice("", _("Other or not said")),
-        ],
-        default="",
-        validators=[AnyOf((*SEXES, "", None))],
-    )
-    skin_type = RadioField(
-        _("Skin type"),
-        choices=[
-            *(SelectChoice(str(number), numeral) for number, numeral in SKIN_TYPES.items()),
-            SelectChoice("", _("Not noted")),
-        ],
-        default="",
-        coerce=lambda value: value or "",
-    )
 
     # Absent where a known lesion is photographed again, hence checked below.
     body_site = SelectField(
@@ -122,13 +77,6 @@ class NewCaseForm(FlaskForm):
         if self.patient is None and not field.data:
             raise ValidationError(_("Choose a patient, or enter the reference your clinic uses for this one."))
 
-    def validate_birth_year(self, field):
-        this_year = utc_now().year
-        first = this_year - OLDEST_YEARS
-        if field.data is not None and not first <= field.data <= this_year:
-            message = _("Enter a year from %(first)s to %(last)s.", first=first, last=this_year)
-            raise ValidationError(message)
-
     def validate_body_site(self, field):
         if self.lesion is None and field.data not in SITES:
             raise ValidationError(_("Tap the place on the picture, or choose it from the list."))
@@ -145,7 +93,7 @@ class NewCaseForm(FlaskForm):
         """Keyword arguments of ``submit_case``: all but the submitter and what is replaced."""
         return {
             "submission_key": self.submission_key.data,
-            "patient": self.patient or self._new_patient(),
+            "patient": self.patient or self.patient_values(),
             "lesion": self.lesion or self._new_lesion(),
             "checklist": self.checklist.data,
             "is_worried": self.is_worried.data,
@@ -153,15 +101,6 @@ class NewCaseForm(FlaskForm):
             "consent": self.consent.data,
             "dermoscopic": self.dermoscopic.data.read(),
             "overview": self.overview.data.read() if self.overview.data else None,
-        }
-
-    def _new_patient(self):
-        return {
-            "reference": self.reference.data,
-            "name": self.name.data,
-            "birth_year": self.birth_year.data,
-            "sex": self.sex.data or None,
-            "skin_type": int(self.skin_type.data) if self.skin_type.data else None,
         }
 
     def _new_lesion(self):

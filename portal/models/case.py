@@ -41,7 +41,9 @@ class Case(db.Model):
     lesion_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("lesion.id"), index=True)
     submitted_by_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
     submitted_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
-    age_years: Mapped[int | None]  # at submission
+    age_years: Mapped[int | None]  # at submission, by the birth year noted today
+    # Age, sex and skin type that it was read and decided with, where the patient's were corrected since.
+    facts_then: Mapped[dict | None] = mapped_column(db.JSON(none_as_null=True))
     checklist: Mapped[list] = mapped_column(db.JSON, default=list)  # the CHECKLIST items answered yes
     checklist_score: Mapped[int] = mapped_column(default=0)
     is_worried: Mapped[bool] = mapped_column(default=False)
@@ -111,6 +113,20 @@ class Case(db.Model):
     @property
     def is_being_read(self):
         return self.status in BEING_READ
+
+    @property
+    def facts(self):
+        """What is known of the patient today and counts in reading the photo."""
+        return {"age": self.age_years, "sex": self.patient.sex, "skin_type": self.patient.skin_type}
+
+    @property
+    def corrected_facts(self):
+        """``facts`` as they were when it was read and decided, where they are noted otherwise today; else None."""
+        return self.facts_then if self.facts_then != self.facts else None
+
+    @property
+    def age_when_read(self):
+        return self.facts_then["age"] if self.facts_then else self.age_years
 
     def is_taken(self, now):
         return self.taken_by_id is not None and self.taken_until is not None and self.taken_until > now

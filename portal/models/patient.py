@@ -1,3 +1,5 @@
+import hashlib
+import json
 import uuid
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
@@ -31,3 +33,13 @@ class Patient(db.Model):
     anonymised_at = mapped_column(UtcDateTime)
     clinic: Mapped[Clinic] = relationship()
     lesions: Mapped[list["Lesion"]] = relationship(back_populates="patient", order_by="Lesion.number")  # noqa: F821
+
+    @property
+    def details(self):
+        """What is noted of the person, and may have been noted wrongly."""
+        return {name: getattr(self, name) for name in ("reference", "name", "birth_year", "sex", "skin_type")}
+
+    @property
+    def details_mark(self):
+        """Another text for other details: whoever corrects them shows which ones they saw."""
+        return hashlib.sha256(json.dumps(self.details).encode()).hexdigest()

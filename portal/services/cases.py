@@ -185,6 +185,7 @@ def _find_or_add_lesion(submitter, patient, lesion):
         return patients.add_lesion(patient=patient, **lesion)
     if lesion.patient_id != patient.id:
         raise DomainError(_("This spot belongs to another patient. Choose it again."), field="body_site")
+    db.session.refresh(lesion.patient, with_for_update=True)  # a correction comes before this case or after it
     return lesion
 
 

@@ -18,12 +18,11 @@ from flask import current_app
 from kombu.exceptions import OperationalError as BrokerError
 from PIL import Image as Picture
 from redis import RedisError
-from sqlalchemy.orm import undefer
 
 from portal import triage
 from portal.database import begin_write, utc_now
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Image, Prediction
+from portal.models import BEING_READ, Case, Image, Lesion, Patient, Prediction
 from portal.services import audit
 
 # A publish that arrived needs no second ring so soon; the gap doubles, or a backlog would flood the queue.
@@ -103,12 +102,19 @@ def claim_case(case_id):
             attempts=Case.attempts + 1,
             lease_expires_at=expires,
             ring_at=expires,
+            facts_then=None,
         )
         .returning(Case.attempts)
         .execution_options(synchronize_session=False)
     )
+    if attempt is None:
+        db.session.rollback()
+        return None
+    # With the claim, so that a correction of the patient's details comes before it or after.
+    facts = db.select(Case.age_years, Patient.sex, Lesion.body_site).join(Case.lesion).join(Lesion.patient)
+    age_years, sex, body_site = db.session.execute(facts.where(Case.id == case_id)).one()
     db.session.commit()
-    return _read_claim(case_id, attempt) if attempt is not None else None
+    return Claim(case_id, attempt, _read_photo(case_id), age_years, sex, body_site)
 
 
 def finish_case(claim, prediction, *, thresholds, is_validated):
@@ -130,6 +136,14 @@ def finish_case(claim, prediction, *, thresholds, is_validated):
     audit.record(action="case.classify", target=case, clinic_id=case.clinic_id, details=details)
     db.session.commit()
     return True
+
+
+def sort_again(case):
+    """The tier of an undecided case by the patient's details of today, within the running write transaction."""
+    if case.status == "classified":
+        case.set_triage(_decide(case, prediction=case.prediction, thresholds=case.prediction.thresholds))
+    elif case.status in ("queued", "failed"):
+        case.set_triage(_decide(case, prediction=None, model_failed=case.status == "failed"))
 
 
 def fail_case(claim, reason, *, is_final=False):
@@ -200,14 +214,10 @@ def _load(directory):
     return Classifier.load(directory)
 
 
-def _read_claim(case_id, attempt):
-    image = db.session.scalar(
-        db.select(Image).where(Image.case_id == case_id, Image.kind == "dermoscopic").options(undefer(Image.content))
-    )
-    lesion = image.case.lesion
-    claim = Claim(case_id, attempt, image.content, image.case.age_years, lesion.patient.sex, lesion.body_site)
+def _read_photo(case_id):
+    content = db.session.scalar(db.select(Image.content).where(Image.case_id == case_id, Image.kind == "dermoscopic"))
     db.session.rollback()  # the model runs outside of any transaction
-    return claim
+    return content
 
 
 def _claimed(claim, *, or_decided=False):

@@ -1,4 +1,4 @@
-"""Patients and their lesions: registration."""
+"""Patients and their lesions: registration, and what was noted wrongly."""
 
 from datetime import datetime
 
@@ -6,11 +6,11 @@ from flask_babel import gettext as _
 from sqlalchemy.exc import IntegrityError
 
 from ml.labels import SEXES, SITES
-from portal.database import utc_now
-from portal.errors import DomainError
+from portal.database import begin_write, utc_now
+from portal.errors import Conflict, DomainError
 from portal.extensions import db
-from portal.models import OLDEST_YEARS, UNKNOWN_SITE, Lesion, Patient
-from portal.services import audit
+from portal.models import OLDEST_YEARS, UNKNOWN_SITE, Case, Lesion, Patient
+from portal.services import audit, classification
 
 
 def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_type=None, creator=None):
@@ -40,6 +40,63 @@ def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_t
         ) from None
     audit.record(action="patient.register", target=patient, clinic_id=clinic.id, actor=creator)
     return patient
+
+
+def correct_patient(*, patient, editor, expected, **details):
+    """Note otherwise what was noted wrongly; returns the names of the details that changed.
+
+    ``details``: all of Patient.details; ``expected``: the details_mark that the editor saw.
+    What was read or decided stays and keeps the facts of that time. What was not read yet is read with the new
+    ones, and as the skin type counts in the tier, an undecided case is sorted again.
+    Raises DomainError with the field that cannot be, Conflict when somebody changed the details since.
+    """
+    details["reference"] = (details["reference"] or "").strip()
+    details["name"] = (details["name"] or "").strip()[:120]
+    _check_person(details["reference"], details["birth_year"], details["sex"], details["skin_type"])
+    begin_write(db.session)
+    db.session.refresh(patient, with_for_update=True)
+    if patient.anonymised_at:
+        raise DomainError(_("This patient's record was closed. Register the patient anew."), field="reference")
+    if patient.details_mark != expected:
+        raise Conflict(_("Somebody corrected this patient while you had the form open. These are the details now."))
+    changed = sorted(name for name, value in details.items() if value != getattr(patient, name))
+    if not changed:
+        return changed
+    in_cases = db.select(Case).join(Case.lesion).where(Lesion.patient_id == patient.id).order_by(Case.id)
+    cases = db.session.scalars(in_cases.with_for_update(of=Case)).all()
+    facts_then = {case.id: case.facts for case in cases}
+    for name in changed:
+        setattr(patient, name, details[name])
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        raise DomainError(
+            _("%(reference)s is another patient's reference.", reference=details["reference"]), field="reference"
+        ) from None
+    tiers = {case.id: case.tier for case in cases}
+    for case in cases:
+        _carry_over(case, facts_then[case.id], changed)
+    sorted_again = {str(case.id): case.tier for case in cases if case.tier != tiers[case.id]}
+    audit.record(
+        action="patient.correct",
+        target=patient,
+        clinic_id=patient.clinic_id,
+        actor=editor,
+        details={"fields": changed, "tiers": sorted_again},
+    )
+    db.session.commit()
+    return changed
+
+
+def _carry_over(case, facts_then, changed):
+    """Have a case follow the details of its patient, which have just changed."""
+    if "birth_year" in changed:
+        case.age_years = age_in(case.submitted_at, case.patient.birth_year)
+    if case.status not in ("queued", "failed") and case.facts_then is None and case.facts != facts_then:
+        case.facts_then = facts_then
+    if "skin_type" in changed:
+        classification.sort_again(case)
 
 
 def add_lesion(*, patient, body_site, body_view=None, map_x=None, map_y=None):

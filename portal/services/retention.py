@@ -33,6 +33,9 @@ def anonymise_patient(*, patient, actor=None):
     cases = db.select(Case.id).where(Case.lesion_id.in_(_lesions_of(patient.id)))
     told = db.case((Case.age_years > GREATEST_AGE_TOLD, GREATEST_AGE_TOLD), else_=Case.age_years)
     _execute(db.update(Case).where(Case.id.in_(cases)).values(comment="", age_years=told))
+    for case in db.session.scalars(db.select(Case).where(Case.id.in_(cases), Case.facts_then.is_not(None))):
+        age = case.facts_then["age"]
+        case.facts_then = case.facts_then | {"age": age and min(age, GREATEST_AGE_TOLD)}
     _execute(db.update(Review).where(Review.case_id.in_(cases)).values(note=""))
     _execute(db.delete(Image).where(Image.case_id.in_(cases), Image.kind == "overview"))
     db.session.commit()

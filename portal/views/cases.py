@@ -7,7 +7,8 @@ from flask_login import current_user
 
 from portal.database import utc_now
 from portal.errors import DomainError
-from portal.forms.new_case import SKIN_TYPE_HINTS, NewCaseForm
+from portal.forms.new_case import NewCaseForm
+from portal.forms.patient import SKIN_TYPE_HINTS
 from portal.models import BEING_READ, ROLES
 from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_or_404, require_role
 from portal.quality import ADVICE

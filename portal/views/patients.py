@@ -1,11 +1,16 @@
 from uuid import UUID
 
-from flask import Blueprint, jsonify, render_template, request
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 
+from portal.errors import Conflict, DomainError
+from portal.forms.answers import render_form
+from portal.forms.patient import SKIN_TYPE_HINTS, CorrectionForm
 from portal.models import ROLES
 from portal.permissions import get_patient_or_404, require_role
 from portal.queries.patients import find_patients, lesion_rows, pick_pair, suggest_patients
+from portal.services.patients import correct_patient
 from portal.services.viewing import record_view
 
 blueprint = Blueprint("patients", __name__, url_prefix="/patients")
@@ -40,6 +45,29 @@ def show(patient_id):
     page = render_template("patients/show.html", patient=patient, rows=rows, pair=pair)
     record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
     return page
+
+
+@blueprint.route("/<uuid:patient_id>/correct", methods=["GET", "POST"])
+@require_role("health_worker")
+def correct(patient_id):
+    patient = get_patient_or_404(patient_id)
+    if patient.anonymised_at:
+        abort(404)
+    form, error = CorrectionForm(patient), None
+    if form.validate_on_submit():
+        values = form.patient_values()
+        try:
+            if correct_patient(patient=patient, editor=current_user, expected=form.seen.data, **values):
+                flash(_("The details are corrected."), "success")
+            return redirect(url_for(".show", patient_id=patient_id), 303)
+        except Conflict as conflict:
+            flash(conflict.message, "warning")
+            return redirect(url_for(".correct", patient_id=patient_id), 303)
+        except DomainError as refusal:
+            error = refusal
+    answer = render_form("patients/correct.html", form, error, patient=patient, skin_type_hints=SKIN_TYPE_HINTS)
+    record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
+    return answer
 
 
 def _text():

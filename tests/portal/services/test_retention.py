@@ -75,6 +75,16 @@ def test_no_page_of_an_anonymous_patient_tells_a_rare_age(app, as_user):
     assert "Age 90" in as_words(clinician.get(f"/cases/{case.id}").text)
 
 
+def test_nor_does_a_correction_keep_a_rare_age(app):
+    case = factories.make_case("reviewed", age_years=97)
+    case.facts_then = {"age": 99, "sex": "male", "skin_type": 2}
+    unknown = factories.make_case("reviewed", lesion=case.lesion)
+    unknown.facts_then = {"age": None, "sex": "male", "skin_type": 2}
+    db.session.commit()
+    retention.anonymise_patient(patient=case.patient)
+    assert case.facts_then == {"age": 90, "sex": "male", "skin_type": 2} and unknown.facts_then["age"] is None
+
+
 def as_words(page):
     """The page without its tags: an identifier in an address may hold any digits."""
     return re.sub(r"<[^>]*>", " ", page)

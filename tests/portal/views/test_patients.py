@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -93,3 +94,64 @@ def test_other_clinics_patients_are_not_there(nurse):
     assert nurse.get(f"/patients/{foreign.id}").status_code == 404
     assert "ZZ-1" not in nurse.get("/patients").text
     assert nurse.get("/patients/search?q=ZZ-1").json["patients"] == []
+
+
+def fields_of(page):
+    """What a browser would send back of the correction form, unchanged."""
+    sent = dict(re.findall(r'name="(reference|name|birth_year|seen)"[^>]*value="([^"]*)"', page))
+    ticked = re.findall(r"<input[^>]*checked[^>]*>", page)
+    return sent | {re.search(r'name="(\w+)"', box)[1]: re.search(r'value="(\w*)"', box)[1] for box in ticked}
+
+
+def test_details_noted_wrongly_are_corrected(nurse, patient):
+    case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), age_years=65)
+    url = f"/patients/{patient.id}/correct"
+    assert url in nurse.get(f"/patients/{patient.id}").text
+    fields = fields_of(nurse.get(url).text)
+    assert (fields["reference"], fields["birth_year"], fields["sex"], fields["skin_type"]) == (
+        "HS-7",
+        "1961",
+        "female",
+        "2",
+    )
+    answer = nurse.post(url, data=fields | {"birth_year": "1991", "sex": ""})
+    assert (answer.status_code, answer.location) == (303, f"/patients/{patient.id}")
+    page = nurse.get(answer.location).text
+    assert "The details are corrected." in page and "born 1991" in page and "Other or not said" in page
+    page = nurse.get(f"/cases/{case.id}").text
+    assert "At that time they were:" in page and "Female, age 65" in page and f"age {utc_now().year - 1991}" in page
+
+
+def test_a_correction_that_cannot_be_is_shown_at_its_field(nurse, patient):
+    url = f"/patients/{patient.id}/correct"
+    fields = fields_of(nurse.get(url).text)
+    factories.make_patient(clinic=patient.clinic, reference="HS-8")
+    answer = nurse.post(url, data=fields | {"reference": "HS-8", "name": "Eve"})
+    assert answer.status_code == 400
+    assert "another patient&#39;s reference" in answer.text and 'value="Eve"' in answer.text
+    answer = nurse.post(url, data=fields | {"birth_year": "1066"})
+    assert answer.status_code == 400 and "Enter a year from" in answer.text
+    assert (patient.reference, patient.name, patient.birth_year) == ("HS-7", "Ana Ruiz", 1961)
+
+
+def test_who_corrects_what_somebody_has_corrected_sees_it_first(nurse, patient):
+    url = f"/patients/{patient.id}/correct"
+    fields = fields_of(nurse.get(url).text)
+    assert nurse.post(url, data=fields | {"birth_year": "1991"}).status_code == 303
+    answer = nurse.post(url, data=fields | {"name": "Ana Ruiz Soto"})
+    assert (answer.status_code, answer.location) == (303, url)
+    page = nurse.get(url).text
+    assert "Somebody corrected this patient" in page and 'value="1991"' in page
+    assert patient.name == "Ana Ruiz"
+
+
+def test_only_health_workers_of_the_clinic_correct_and_nobody_an_anonymous_patient(nurse, clinic, patient, as_user):
+    clinician = as_user(factories.make_user("clinician", clinic=clinic))
+    for client, status in ((clinician, 403), (as_user("admin"), 403), (as_user("health_worker"), 404)):
+        assert client.get(f"/patients/{patient.id}/correct").status_code == status
+        assert client.post(f"/patients/{patient.id}/correct", data={"name": "x"}).status_code == status
+    assert "/correct" not in clinician.get(f"/patients/{patient.id}").text
+    patient.anonymised_at = utc_now()
+    db.session.commit()
+    assert nurse.get(f"/patients/{patient.id}/correct").status_code == 404
+    assert "/correct" not in nurse.get(f"/patients/{patient.id}").text
