@@ -40,7 +40,13 @@ def test_every_post_without_a_token_is_refused(app):
     client = log_in(app, factories.make_user("admin"))
     db.session.rollback()
     before = db.session.scalar(db.select(db.func.count()).select_from(AuditEvent))
-    values = {"case_id": case.id, "user_id": case.submitted_by_id, "clinic_id": case.clinic_id, "token": "x" * 43}
+    values = {
+        "case_id": case.id,
+        "patient_id": case.patient.id,
+        "user_id": case.submitted_by_id,
+        "clinic_id": case.clinic_id,
+        "token": "x" * 43,
+    }
     posts = [rule for _endpoint, methods, rule in routes(app) if "POST" in methods]
     assert len(posts) >= 22
     for rule in posts:

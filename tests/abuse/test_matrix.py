@@ -69,6 +69,7 @@ ROUTES = {
     "images.show": Rule(LOGGED_IN, of_clinic=True),
     "images.thumbnail": Rule(LOGGED_IN, of_clinic=True),
     "leaflet.show": Rule(LOGGED_IN, of_clinic=True),
+    "patients.correct": Rule(WORKER, of_clinic=True),
     "patients.index": Rule(LOGGED_IN),
     "patients.search": Rule(LOGGED_IN),
     "patients.show": Rule(LOGGED_IN, of_clinic=True),
