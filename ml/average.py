@@ -17,9 +17,9 @@ import numpy as np
 
 from ml import model_json
 from ml.config import TrainConfig
-from ml.export import STEPS, training_steps
 from ml.fit import read_state
 from ml.model import build_model
+from ml.provenance import STEPS, training_steps
 
 
 def average(paths: list[Path], out: Path) -> list[dict]:

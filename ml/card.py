@@ -160,6 +160,12 @@ def settings_note(training: dict) -> str:
     return ", ".join(f"{name} {training[name]}" for name in (*SETTINGS, *others) if name in training)
 
 
+def input_note(photograph: int, network: int) -> str:
+    """What goes in: photographs of so many pixels a side, which the network may enlarge."""
+    enlarged = "" if photograph == network else f" (enlarged to {network} x {network} by the network itself)"
+    return f"{photograph} x {photograph} pixels in{enlarged}"
+
+
 def interval_note(metrics: dict) -> str:
     """Which intervals are of another kind; a report from before there were two says nothing of it."""
     if "intervals" not in metrics:
@@ -175,7 +181,8 @@ def write_card(metadata: dict, notes: str = "") -> str:
     dark = {name: tones[name]["n"] for name in DARK if name in tones}
     fusion, calibration = metadata["metadata_fusion"], metadata["conformal"]["n"]
     return TEMPLATE.read_text().format(
-        **{key: metadata[key] for key in ("version", "created_at", "input_size", "model_sha256", "weights_provenance")},
+        **{key: metadata[key] for key in ("version", "created_at", "model_sha256", "weights_provenance")},
+        input_note=input_note(metadata["input_size"], training["input_size"]),
         validation_state="Validated." if metadata["is_validated"] else "Not validated.",
         megabytes=f"{metadata['model_bytes'] / 2**20:.1f}",
         interval_note=interval_note(metrics),
@@ -231,6 +238,13 @@ def _minutes(step: dict) -> str:
     return "unknown" if step["seconds"] is None else f"{step['seconds'] / 60:.1f} min"
 
 
+def _report_of(version: str, path: Path) -> dict:
+    report = json.loads(path.read_text())
+    if report.get("model_version") != version:
+        raise ValueError(f"{path} measured {report.get('model_version')}, not {version}")
+    return report
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.card", description=__doc__.split("\n")[0])
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
@@ -239,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         metadata = model_json.read(options.artifact)
         if options.metrics:
-            metadata["metrics"] = json.loads(options.metrics.read_text())
+            metadata["metrics"] = _report_of(metadata["version"], options.metrics)
             model_json.write(options.artifact, metadata)
         notes = options.artifact / NOTES
         card = write_card(metadata, notes.read_text() if notes.exists() else "")

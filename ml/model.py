@@ -43,6 +43,19 @@ def build_model(
     return model
 
 
+def enlarging(model: keras.Model, side: int) -> keras.Model:
+    """`model`, at inference, for photographs of `side` pixels, which are enlarged bilinearly as in training.
+
+    A network sees in another enlargement other structure than it learnt from.
+    """
+    size = model.input_shape[1]
+    if side == size:
+        return model
+    photographs = keras.Input((side, side, 3))
+    enlarged = keras.layers.Resizing(size, size, interpolation="bilinear", name="enlargement")(photographs)
+    return keras.Model(photographs, model(enlarged, training=False), name=f"{model.name}_enlarging")
+
+
 def serving_model(model: keras.Model) -> keras.Model:
     """The same weights with three outputs: logits (B, 7), activation_maps (B, h, w, 7),
     features (B, 1536). The spatial mean of the maps plus the dense bias is the logits.

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ml.files import replacing
+
 NAME = "model.json"
 DECIDING = (
     "prior",
@@ -27,15 +29,16 @@ def read(directory: Path) -> dict:
 
 def write(directory: Path, metadata: dict) -> None:
     """Replace the settings of the artefact in `directory`."""
-    (directory / NAME).write_text(json.dumps(metadata, indent=1) + "\n")
+    with replacing(directory / NAME) as part:
+        part.write_text(json.dumps(metadata, indent=1) + "\n")
 
 
 def recalibrated(metadata: dict, fitted: dict) -> dict:
     """The settings with `fitted` in place of what was fitted before.
 
     One version is one rule of deciding: at its first calibration an export keeps its name; where a
-    later one decides otherwise, a digest of the new rule comes behind the name. Figures measured
-    under another rule are dropped.
+    later one decides otherwise, a digest of the new rule comes behind the name, and nobody has
+    validated it. Figures measured under another rule are dropped.
     """
     digest = _rule(metadata | fitted)
     if digest == _rule(metadata):
@@ -44,6 +47,7 @@ def recalibrated(metadata: dict, fitted: dict) -> dict:
     if "calibration" in metadata:
         result["exported_as"] = metadata.get("exported_as", metadata["version"])
         result["version"] = f"{result['exported_as']}-{digest[:8]}"
+        result |= {"is_validated": False, "evaluation_note": "recalibrated, not validated"}
         result["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     return result
 

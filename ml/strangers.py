@@ -61,14 +61,22 @@ def at_most(records: list, count: int) -> list:
 def measure_strangers(artifact: Path, detector: Detector, threshold: float, others: Path | None = None) -> dict:
     """The share of pictures of other things that the threshold stops, a kind.
 
-    others: a folder of further pictures, if there is one.
+    others: a folder of further pictures, if there is one. Raises preprocess.UnreadableImage, naming
+    the file, for one that cannot be read.
     """
     kinds = negatives.generated(each=20, seed=1)
     kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
     if others:
         paths = sorted(path for path in others.rglob("*") if path.suffix.lower() in OTHERS)
-        kinds["other pictures"] = [preprocess.decode(path.read_bytes()) for path in paths]
+        kinds["other pictures"] = [_decode(path) for path in paths]
     return {kind: _stopped(artifact, pictures, detector, threshold) for kind, pictures in kinds.items() if pictures}
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        return preprocess.decode(path.read_bytes())
+    except preprocess.UnreadableImage as error:
+        raise preprocess.UnreadableImage(f"{path}: {error}") from error
 
 
 def measure_changed(artifact: Path, records: list, detector: Detector, threshold: float) -> dict:

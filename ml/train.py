@@ -49,7 +49,7 @@ def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFEST
         log.info("%s: %d images %s", name, len(part), dict(zip(CLASSES, counts.tolist(), strict=True)))
     pixels = {
         "train": load_pixels(parts["train"], config.cached_size()),
-        "validation": load_pixels(parts["validation"], config.input_size),
+        "validation": load_pixels(parts["validation"], config.photograph_size()),
     }
     Run(out, config, pixels, labels).run()
 
@@ -60,6 +60,7 @@ def _parse(arguments):
     parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun")
     parser.add_argument("--init", help="imagenet, warm, random or a weights file")
     parser.add_argument("--config", type=Path, help="JSON of TrainConfig fields")
+    parser.add_argument("--seed", type=int, help="of all random numbers")
     parser.add_argument("--minutes", type=float, help="plan the schedule for this wall time")
     parser.add_argument("--manifests", type=Path, default=MANIFESTS)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import average, export
+from ml import average, provenance
 from ml.config import TrainConfig
 from ml.fit import read_state
 from ml.model import build_model
@@ -27,14 +27,17 @@ def weights_of(folder):
 
 
 def test_it_is_the_mean_of_the_best_and_the_last_weights(run, tmp_path):
-    files = [run / "best.weights.h5", run / "state" / "epoch.npz"]
-    assert average.main([*map(str, files), "--out", str(tmp_path)]) == 0
-    best, last = weights_of(run), read_state(files[1])["averaged"]
+    began = tmp_path / "run"  # the same run, had another of its epochs been the best
+    shutil.copytree(run, began)
+    build_model(training.SIZE, 0.0).save_weights(began / "best.weights.h5")
+    files = [began / "best.weights.h5", began / "state" / "epoch.npz"]
+    assert average.main([*map(str, files), "--out", str(tmp_path / "out")]) == 0
+    best, last = weights_of(began), read_state(files[1])["averaged"]
     assert any(not np.array_equal(a, b) for a, b in zip(best, last, strict=True))
-    for mean, a, b in zip(weights_of(tmp_path), best, last, strict=True):
+    for mean, a, b in zip(weights_of(tmp_path / "out"), best, last, strict=True):
         np.testing.assert_allclose(mean, (a + b) / 2, atol=1e-6)
-    assert (tmp_path / "config.json").read_text() == (run / "config.json").read_text()
-    commands = [step["command"] for step in export.training_steps(tmp_path)]
+    assert (tmp_path / "out" / "config.json").read_text() == (run / "config.json").read_text()
+    commands = [step["command"] for step in provenance.training_steps(tmp_path / "out")]
     assert [command.split()[2] for command in commands] == ["ml.train", "ml.average"]
     assert all(str(file) in commands[1] for file in files)
 

@@ -152,14 +152,16 @@ def test_another_rule_is_another_version_without_the_figures_of_the_old_one(arte
     first = recalibrate()
     assert first["version"] == "test-1"
     assert first["test_time_augmentation"] == "flips"
-    (artefact / "model.json").write_text(json.dumps(first | {"metrics": {"n": 3}, "views_compared": {}}))
+    told = {"metrics": {"n": 3}, "views_compared": {}, "is_validated": True, "evaluation_note": ""}
+    (artefact / "model.json").write_text(json.dumps(first | told))
     same = recalibrate()
-    assert (same["version"], same["metrics"]) == ("test-1", {"n": 3})
+    assert (same["version"], same["metrics"], same["is_validated"]) == ("test-1", {"n": 3}, True)
     other = recalibrate("--views", "none")
     assert other["test_time_augmentation"] == "none"
     assert other["version"].startswith("test-1-")
     assert other["created_at"] > first["created_at"]
     assert not {"metrics", "views_compared"} & set(other)
+    assert not other["is_validated"]
     third = recalibrate("--views", "turns")
     assert len({first["version"], other["version"], third["version"]}) == 3
     assert len(third["version"]) == len(other["version"])
@@ -172,7 +174,7 @@ def test_calibration_that_fails_leaves_everything_as_it_was(artefact, recalibrat
     others.mkdir()
     (others / "bad.jpg").write_bytes(b"no picture")
     assert recalibrate("--others", others, status=1) == before
-    assert capsys.readouterr().err.startswith("cannot calibrate: ")
+    assert capsys.readouterr().err.startswith(f"cannot calibrate: {others / 'bad.jpg'}: not a readable photograph")
     assert [path.name for path in artefact.iterdir()] == ["model.json"]
 
 

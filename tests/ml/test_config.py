@@ -27,6 +27,11 @@ def test_photographs_are_kept_at_the_size_of_the_largest_stage_unless_another_is
     assert TrainConfig(stages=stages, cache_size=224).cached_size() == 224
 
 
+@pytest.mark.parametrize(("kept", "given"), [(224, 224), (300, 256), (None, 256)])
+def test_a_trained_network_is_given_photographs_as_small_as_those_it_learnt_from(kept, given):
+    assert TrainConfig(input_size=256, stages=((0.0, 256),), cache_size=kept).photograph_size() == given
+
+
 def test_unknown_settings_are_one_message(tiny_dataset, tmp_path, capsys):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"speed": 3}))

@@ -11,10 +11,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import calibrate, card, evaluate, export, predict, train, views
+from ml import calibrate, card, evaluate, export, predict, provenance, train, views
 from ml.classifier import Classifier
 from ml.config import TrainConfig
 from ml.labels import CLASSES
+from tests.ml import training
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,8 @@ def test_export_agrees_with_keras_and_says_so(artifact, trained):
     assert max(metadata["agreement"]["largest_difference"].values()) <= 1e-3
     assert metadata["training"]["class_prior"] == json.loads((trained / "config.json").read_text())["class_prior"]
     assert not metadata["is_validated"]
+    assert metadata["input_size"] == training.PHOTOGRAPH
+    assert metadata["version"].startswith(f"b3-{training.SIZE}-")
 
 
 def test_calibration_replaced_the_neutral_settings(artifact):
@@ -71,6 +74,14 @@ def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
     assert "## CLEAR Derm" in (artifact / "MODEL_CARD.md").read_text()
 
 
+def test_figures_of_another_model_do_not_come_onto_the_card(artifact, tmp_path, capsys):
+    before = (artifact / "model.json").read_bytes()
+    (tmp_path / "report.json").write_text('{"model_version": "another", "n": 3}')
+    assert card.main(["--artifact", str(artifact), "--metrics", str(tmp_path / "report.json")]) == 1
+    assert "measured another, not b3-" in capsys.readouterr().err
+    assert (artifact / "model.json").read_bytes() == before
+
+
 def test_prediction_comes_from_the_exported_network(artifact, tiny_dataset, capsys):
     photo = sorted((tiny_dataset / "images").glob("*.jpg"))[0]
     assert predict.main([str(photo), "--artifact", str(artifact), "--age", "60"]) == 0
@@ -90,7 +101,7 @@ def test_network_that_differs_from_keras_is_not_written(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("recipe", export.RECIPES, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", provenance.RECIPES, ids=lambda recipe: recipe.name)
 def test_the_training_is_noted_by_its_recipe_with_the_time_of_every_phase(tmp_path, monkeypatch, recipe):
     monkeypatch.chdir(tmp_path)  # where no run is that a recipe goes on from
     run = Path("run")
@@ -98,13 +109,24 @@ def test_the_training_is_noted_by_its_recipe_with_the_time_of_every_phase(tmp_pa
     replace(config, class_counts=(10,) * 7).write(run)
     (run / "history.csv").write_text("phase,seconds\nhead,15\nwhole,300\nwhole,640\n")
     command = f"python -m ml.train --data DIR --out run --config ml/{recipe.name}"
-    assert export.training_steps(run) == [{"command": command, "seconds": 655}]
+    assert provenance.training_steps(run) == [{"command": command, "seconds": 655}]
+
+
+def test_a_recipe_run_again_otherwise_is_noted_by_what_was_changed(tmp_path):
+    recipe = next(path for path in provenance.RECIPES if path.name == "recipe_harder.json")
+    config = TrainConfig.from_dict(json.loads(recipe.read_text()))
+    replace(config, init=str(tmp_path / "w.weights.h5"), seed=8, minutes=30).write(tmp_path / "run")
+    (step,) = provenance.training_steps(tmp_path / "run")
+    command = f"python -m ml.train --data DIR --out {tmp_path}/run --config ml/recipe_harder.json"
+    assert step["command"] == f"{command} --init {tmp_path}/w.weights.h5 --seed 8 --minutes 30"
+    options = train._parse(step["command"].split()[3:])
+    assert TrainConfig.from_options(options) == TrainConfig.read(tmp_path / "run")
 
 
 def test_without_a_recipe_it_is_noted_by_settings_that_make_the_same_run(tmp_path):
     config = TrainConfig(init="warm", seed=3, stages=((0.0, 96), (0.5, 128)), mixup=0.4, augmentation={"zoom": 0.1})
     replace(config, class_counts=(10,) * 7).write(tmp_path)
-    (step,) = export.training_steps(tmp_path)
+    (step,) = provenance.training_steps(tmp_path)
     shell = step["command"].replace("python -m ml.train", """bash -c 'cat "${@: -1}"' _""", 1)
     settings = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
     assert json.loads(settings).keys() == {"init", "seed", "stages", "mixup", "augmentation"}
@@ -114,6 +136,6 @@ def test_without_a_recipe_it_is_noted_by_settings_that_make_the_same_run(tmp_pat
 def test_a_run_that_began_from_another_is_noted_with_it(tmp_path):
     TrainConfig(init="random", seed=5).write(tmp_path / "first")
     TrainConfig(init=str(tmp_path / "first" / "best.weights.h5"), seed=6).write(tmp_path / "second")
-    commands = [step["command"] for step in export.training_steps(tmp_path / "second")]
+    commands = [step["command"] for step in provenance.training_steps(tmp_path / "second")]
     assert ['"seed": 5' in commands[0], '"seed": 6' in commands[1]] == [True, True]
     assert commands[0].startswith(f"python -m ml.train --data DIR --out {tmp_path / 'first'} ")

@@ -7,7 +7,8 @@ pytest.importorskip("tensorflow", reason="needs requirements-train.txt: tensorfl
 
 import keras
 
-from ml.model import base_layers, build_model, load_imagenet, serving_model, set_trainable
+from ml.augmentation import Augmentation
+from ml.model import base_layers, build_model, enlarging, load_imagenet, serving_model, set_trainable
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +54,13 @@ def test_weights_go_through_a_file_to_another_input_size(model, pictures, tmp_pa
     larger = build_model(96, weights=path)
     for ours, theirs in zip(model.get_weights(), larger.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_small_photographs_are_enlarged_as_in_training(model):
+    small = np.random.default_rng(1).uniform(0, 255, (2, 48, 48, 3)).astype(np.float32)
+    assert enlarging(model, 64) is model
+    expected = run(model, keras.ops.convert_to_numpy(Augmentation(64)(small)))["logits"]
+    np.testing.assert_allclose(run(enlarging(model, 48), small)["logits"], expected, atol=1e-5)
 
 
 def test_blocks_can_be_frozen_from_the_input_on(model):

@@ -126,7 +126,7 @@ def same(first, second) -> bool:
 def test_the_next_epoch_starts_from_the_weights_that_learn_and_not_from_their_averages(begin, watched):
     run = begin("run", images=48)
     averages = []
-    run.evaluated.set_weights, set_weights = lambda w: averages.append(w) or set_weights(w), run.evaluated.set_weights
+    run.network.set_weights, set_weights = lambda w: averages.append(w) or set_weights(w), run.network.set_weights
     run.run()
     assert len(watched["start"]) == 2
     # averages[0] belong to the head; weight 0 is a kernel (the statistics of a norm have no average).
@@ -144,7 +144,7 @@ def test_the_averages_are_what_is_scored_and_kept(begin):
     kept = small_network(SIZE)
     kept.load_weights(run.out / "best.weights.h5")
     assert not np.array_equal(kept.get_weights()[0], run.weights[0])
-    assert same(kept.get_weights(), run.evaluated.get_weights())
+    assert same(kept.get_weights(), run.network.get_weights())
 
 
 # A run writes its settings; then an epoch its best weights, if they are, its state, its history and

@@ -10,12 +10,13 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 SIZE = 32
+PHOTOGRAPH = 24  # enlarged by the network
 # Two epochs of four steps each.
 CONFIG = {
     "init": "random",
     "input_size": SIZE,
     "stages": [[0.0, SIZE]],
-    "cache_size": SIZE,
+    "cache_size": PHOTOGRAPH,
     "batch_size": 4,
     "head_images": 0,
     "top_images": 0,
