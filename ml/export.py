@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ml import model_json, preprocess
+from ml import model_json, out_of_distribution, preprocess
 from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
@@ -141,7 +141,7 @@ def neutral_settings() -> dict:
             "level": 0.9,
             "quantiles": {one: dict.fromkeys(CLASSES, 0.0) for one in subsets},
         },
-        "out_of_distribution": {"threshold": 1e9},
+        "out_of_distribution": {"threshold": out_of_distribution.UNFITTED},
         "metadata_fusion": Fusion.neutral().to_json(),
         "test_time_augmentation": "none",
     }
@@ -199,7 +199,7 @@ def export(
         "made_by": training_steps(run),
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "out_of_distribution.npz").unlink(missing_ok=True)  # it belongs to other weights
+    (out / out_of_distribution.NAME).unlink(missing_ok=True)  # it belongs to other weights
     (out / "model.tflite").write_bytes(flat)
     model_json.write(out, metadata)
     return metadata

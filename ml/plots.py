@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml import card
 from ml.labels import CLASSES
 
 INK, ACCENT, SOFT = "#1f2430", "#0b6e75", "#c9d6d8"
@@ -36,12 +37,12 @@ def draw_roc(axes, malignant: dict) -> None:
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
     for name, point in malignant["operating_points"].items():
         sensitivity, specificity = point["sensitivity"], point["specificity"]
-        label = f"{name.replace('_', ' ')}: {_text(sensitivity, 2)} / {_text(specificity, 2)}"
+        label = f"{name.replace('_', ' ')}: {_text(sensitivity)} / {_text(specificity)}"
         is_known = sensitivity is not None and specificity is not None
         axes.plot(*([1 - specificity], [sensitivity]) if is_known else ([], []), "o", label=label)
     axes.legend(loc="lower right", title="threshold: sensitivity / specificity")
     axes.set(
-        title=f"Malignant against benign: AUC {_with_interval(malignant, 'auc')}",
+        title=f"Malignant against benign: AUC {card.figure(malignant, 'auc')}",
         xlabel="1 - specificity",
         ylabel="sensitivity",
     )
@@ -77,7 +78,7 @@ def draw_reliability(axes, report: dict) -> None:
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
     axes.scatter(confidence, [one["accuracy"] for one in bins], sizes, color=ACCENT)
     axes.set(
-        title=f"Reliability: ECE {_with_interval(report, 'ece')}",
+        title=f"Reliability: ECE {card.figure(report, 'ece')}",
         xlabel="confidence",
         ylabel="share right",
         xlim=(0, 1),
@@ -116,13 +117,8 @@ def _errors(values: list[float], intervals: list) -> np.ndarray:
     return np.array([(max(0, v - low), max(0, high - v)) for v, (low, high) in zip(values, bounds, strict=True)]).T
 
 
-def _text(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _with_interval(place: dict, name: str) -> str:
-    low, high = place[f"{name}_interval"]
-    return f"{_text(place[name])} ({_text(low)} to {_text(high)})"
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _number(value: float | None, otherwise: float = 0.0) -> float:

@@ -18,26 +18,10 @@ def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_t
 
     Raises DomainError with the field that cannot be.
     """
-    reference = (reference or "").strip()
-    _check_person(reference, birth_year, sex, skin_type)
-    patient = Patient(
-        clinic=clinic,
-        reference=reference,
-        name=(name or "").strip()[:120],
-        birth_year=birth_year,
-        sex=sex,
-        skin_type=skin_type,
-        created_by_id=creator.id if creator else None,
-    )
+    details = _checked(reference, name, birth_year, sex, skin_type)
+    patient = Patient(clinic=clinic, created_by_id=creator.id if creator else None, **details)
     db.session.add(patient)
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        raise DomainError(
-            _("%(reference)s is registered already. Choose this patient from the list.", reference=reference),
-            field="reference",
-        ) from None
+    _flush(_("%(reference)s is registered already. Choose this patient from the list.", reference=patient.reference))
     audit.record(action="patient.register", target=patient, clinic_id=clinic.id, actor=creator)
     return patient
 
@@ -50,9 +34,7 @@ def correct_patient(*, patient, editor, expected, **details):
     ones, and as the skin type counts in the tier, an undecided case is sorted again.
     Raises DomainError with the field that cannot be, Conflict when somebody changed the details since.
     """
-    details["reference"] = (details["reference"] or "").strip()
-    details["name"] = (details["name"] or "").strip()[:120]
-    _check_person(details["reference"], details["birth_year"], details["sex"], details["skin_type"])
+    details = _checked(**details)
     begin_write(db.session)
     db.session.refresh(patient, with_for_update=True)
     if patient.anonymised_at:
@@ -67,13 +49,7 @@ def correct_patient(*, patient, editor, expected, **details):
     facts_then = {case.id: case.facts for case in cases}
     for name in changed:
         setattr(patient, name, details[name])
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        raise DomainError(
-            _("%(reference)s is another patient's reference.", reference=details["reference"]), field="reference"
-        ) from None
+    _flush(_("%(reference)s is another patient's reference.", reference=details["reference"]))
     tiers = {case.id: case.tier for case in cases}
     for case in cases:
         _carry_over(case, facts_then[case.id], changed)
@@ -125,7 +101,9 @@ def age_in(moment: datetime, birth_year):
     return max(0, moment.year - birth_year) if birth_year else None
 
 
-def _check_person(reference, birth_year, sex, skin_type):
+def _checked(reference, name, birth_year, sex, skin_type):
+    """Patient.details of these values, or DomainError with the field that cannot be."""
+    reference = (reference or "").strip()
     if not reference or len(reference) > 40:
         raise DomainError(_("Give the patient's reference, at most 40 characters."), field="reference")
     this_year = utc_now().year
@@ -135,3 +113,14 @@ def _check_person(reference, birth_year, sex, skin_type):
         raise DomainError(_("Choose one of the listed answers."), field="sex")
     if skin_type is not None and skin_type not in range(1, 7):
         raise DomainError(_("Choose one of the listed answers."), field="skin_type")
+    name = (name or "").strip()[:120]
+    return {"reference": reference, "name": name, "birth_year": birth_year, "sex": sex, "skin_type": skin_type}
+
+
+def _flush(taken):
+    """Write what is pending; ``taken`` says that another patient of the clinic has the reference."""
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        raise DomainError(taken, field="reference") from None
