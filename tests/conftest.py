@@ -225,7 +225,7 @@ def live_server(environment, data_dir, app):
     command = [Path(PYTHON).with_name("gunicorn"), "--bind", f"127.0.0.1:{port}", "portal:create_app()"]
     server = WebServer(command, data_dir / "web.log", environment, port).start()
     yield server
-    server.stop(5)
+    server.kill()  # with a tab open it would wait for its connections
 
 
 # --- browser and photos -----------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import calibrate, card, evaluate, export, predict, provenance, train, views
+from ml import calibrate, card, evaluate, export, predict, preprocess, provenance, restore, train, views
 from ml.classifier import Classifier
 from ml.config import TrainConfig
 from ml.labels import CLASSES
+from ml.model import build_model, enlarging
 from tests.ml import training
 
 pytestmark = pytest.mark.slow
@@ -90,11 +91,40 @@ def test_prediction_comes_from_the_exported_network(artifact, tiny_dataset, caps
     assert np.isfinite(list(line["probabilities"].values())).all()
 
 
+def test_restored_network_answers_as_the_artefact_it_comes_from(artifact, tiny_dataset, tmp_path):
+    run = tmp_path / "run"
+    assert restore.main(["--artifact", str(artifact), "--out", str(run)]) == 0
+    model = build_model(training.SIZE, weights=run / "best.weights.h5")
+    photo = preprocess.decode(sorted((tiny_dataset / "images").glob("*.jpg"))[0].read_bytes())
+    tensor = preprocess.to_tensor(photo, training.PHOTOGRAPH)
+    answer = np.asarray(enlarging(model, training.PHOTOGRAPH)(tensor)["logits"])[0]
+    assert answer == pytest.approx(Classifier.load(artifact)._runtime.run(tensor).logits, abs=1e-3)
+    assert provenance.first_weights(run) == "random initial weights"
+    assert [step["command"].split()[2] for step in provenance.training_steps(run)] == ["ml.train", "ml.restore"]
+
+
+def test_there_is_nothing_to_restore_of_a_network_that_is_not_in_the_artefact(artifact, tmp_path, capsys):
+    assert restore.main(["--artifact", str(artifact), "--out", str(tmp_path / "run"), "--network", "2"]) == 1
+    assert "1 network(s), no number 2" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_runs_that_drew_other_shares_of_the_classes_do_not_answer_side_by_side(
+    trained, tiny_dataset, tiny_manifests, tmp_path, capsys
+):
+    other = tmp_path / "other"
+    replace(TrainConfig.read(trained), sampling="natural").write(other)
+    arguments = ["--data", str(tiny_dataset), "--manifests", str(tiny_manifests), "--out", str(tmp_path / "out")]
+    assert export.main(["--run", str(trained), str(other), *arguments]) == 1
+    assert "these runs differ" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_network_that_differs_from_keras_is_not_written(
     artifact, trained, tiny_dataset, tiny_manifests, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(export, "to_tflite", lambda served: (artifact / "model.tflite").read_bytes())
-    monkeypatch.setattr(export, "round_to_float16", lambda model: model.layers[-1].bias.assign(np.ones(7)))
+    monkeypatch.setattr(export, "round_to_eight_bits", lambda model: model.layers[-1].bias.assign(np.ones(7)))
     arguments = ["--run", str(trained), "--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
     assert export.main([*arguments, "--out", str(tmp_path / "out")]) == 1
     assert "differ" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""The networks of an artefact back as Keras weights: python -m ml.restore --out DIR [--network N]
+
+An artefact holds its networks as LiteRT runs them. This makes one of them a run folder again, to be
+exported beside another network or to be measured in Keras. Its BatchNormalization comes back as the
+shift that is left of it, so it answers the same but is no start for further training.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from ml import model_json
+from ml.classifier import ARTIFACT
+from ml.config import TrainConfig
+from ml.model import build_model
+from ml.provenance import ORIGIN, STEPS
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+
+
+def restore(artifact: Path, out: Path, network: int = 1) -> dict:
+    """Write the weights and the settings of the artefact's `network`, counted from 1, into `out`;
+    returns model.json's content. Raises ValueError where the artefact has no such network."""
+    metadata = model_json.read(artifact)
+    configs = [metadata["training"], *metadata.get("beside", [])]
+    if not 1 <= network <= len(configs):
+        raise ValueError(f"{artifact} has {len(configs)} network(s), no number {network}")
+    config = TrainConfig.from_dict({k: v for k, v in configs[network - 1].items() if k != "class_prior"})
+    model = build_model(config.input_size, config.dropout)
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    stored = [pair for pair in _stored_weights(artifact / "model.tflite") if not _is_map_projection(pair, layers[-1])]
+    if len(stored) != len(layers) * len(configs):
+        raise ValueError(f"{artifact} holds another network than EfficientNetB3")
+    _put(model, layers, stored[(network - 1) * len(layers) : network * len(layers)])
+    out.mkdir(parents=True, exist_ok=True)
+    model.save_weights(out / "best.weights.h5")
+    config.write(out)
+    (out / ORIGIN).write_text(metadata["weights_provenance"].partition(";")[0])
+    return metadata
+
+
+def _stored_weights(path: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """(kernel, bias) as float32 of every operation that has one, in the order of the forward pass."""
+    # Without delegates the unpacked kernels are tensors that can be read.
+    interpreter = Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    weights = []
+    for operation in interpreter._get_ops_details():
+        if operation["op_name"] in WEIGHTED:
+            _, kernel, *bias = operation["inputs"]
+            values = [interpreter.get_tensor(index) for index in (kernel, *bias) if index >= 0]
+            weights.append((values[0], values[1] if len(values) > 1 else None))
+    return weights
+
+
+def _is_map_projection(pair: tuple, dense: keras.layers.Layer) -> bool:
+    """Whether a stored kernel is the dense layer's once more, laid over the maps."""
+    return pair[0].shape == (dense.units, 1, 1, dense.kernel.shape[0])
+
+
+def _put(model: keras.Model, layers: list, stored: list) -> None:
+    norms = {
+        norm.input._keras_history.operation: norm
+        for norm in model.layers
+        if isinstance(norm, keras.layers.BatchNormalization)
+    }
+    for layer, (kernel, bias) in zip(layers, stored, strict=True):
+        if kernel.ndim == 4:  # (out, h, w, in), depthwise (1, h, w, channels)
+            kernel = kernel.transpose(1, 2, 3, 0)
+        else:
+            kernel = kernel.T
+        if kernel.shape != layer.kernel.shape:
+            raise ValueError(f"{layer.name} has a kernel of {layer.kernel.shape}, not {kernel.shape}")
+        layer.kernel.assign(kernel)
+        if layer in norms:
+            one = np.ones_like(bias)
+            norms[layer].set_weights([one, bias, 0 * one, one - norms[layer].epsilon])
+        elif bias is not None:
+            layer.bias.assign(bias)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.restore", description=__doc__.split("\n")[0])
+    parser.add_argument("--artifact", type=Path, default=ARTIFACT)
+    parser.add_argument("--out", type=Path, required=True, help="run folder to write")
+    parser.add_argument("--network", type=int, default=1, help="of an artefact with several, counted from 1")
+    options = parser.parse_args(arguments)
+    started = time.monotonic()
+    try:
+        metadata = restore(options.artifact, options.out, options.network)
+    except (OSError, ValueError) as error:
+        print(f"cannot restore: {error}", file=sys.stderr)
+        return 1
+    steps = [step for step in metadata["made_by"] if step["command"].split()[2] in ("ml.train", "ml.average")]
+    steps.append(model_json.step("ml.restore", arguments or sys.argv[1:], started))
+    (options.out / STEPS).write_text(json.dumps(steps, indent=2) + "\n")
+    print(f"network {options.network} of {metadata['version']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
