@@ -180,7 +180,7 @@ def interval_note(metrics: dict) -> str:
 
 def write_card(metadata: dict, notes: str = "") -> str:
     """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
-    metrics, training, beside = metadata["metrics"], metadata["training"], metadata.get("beside", [])
+    metrics, training, networks = metadata["metrics"], metadata["training"], model_json.networks(metadata)
     wanted, missed = targets(metrics)
     tones = metrics["slices"]["skin_tone"]
     dark = {name: tones[name]["n"] for name in DARK if name in tones}
@@ -188,11 +188,12 @@ def write_card(metadata: dict, notes: str = "") -> str:
     return TEMPLATE.read_text().format(
         **{key: metadata[key] for key in ("version", "created_at", "model_sha256", "weights_provenance")},
         input_note=input_note(metadata["input_size"], training["input_size"]),
-        networks_note=networks_note(1 + len(beside)),
+        networks_note=networks_note(len(networks)),
         validation_state="Validated." if metadata["is_validated"] else "Not validated.",
         megabytes=f"{metadata['model_bytes'] / 2**20:.1f}",
         interval_note=interval_note(metrics),
-        training="; the next network: ".join(map(settings_note, [training, *beside])),
+        training="; the next network: ".join(settings_note(one["training"]) for one in networks),
+        kernels=metadata.get("kernels", "float16"),
         agreement=f"{max(metadata['agreement']['largest_difference'].values()):.1e}",
         agreement_photographs=metadata["agreement"]["photographs"],
         agreement_limit=metadata["agreement"]["limit"],

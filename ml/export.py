@@ -126,6 +126,8 @@ def export(
     records: photographs for the agreement check. Raises ValueError where the runs cannot answer side
     by side, Keras and LiteRT differ by more than AGREEMENT or the file is larger than LARGEST_BYTES.
     """
+    if len(set(runs)) < len(runs):
+        raise ValueError("a network beside itself is one network")
     configs = [TrainConfig.read(run) for run in runs]
     config, size = configs[0], configs[0].photograph_size()
     if len({(one.input_size, one.photograph_size(), tuple(one.class_prior().round(6))) for one in configs}) > 1:
@@ -137,8 +139,8 @@ def export(
     trained = np.mean([run_keras(enlarging(model, size), tensors)["logits"] for model in models], axis=0)
     for model in models:
         round_to_eight_bits(model)
-    networks = [with_middle_features(serving_model(model), f"network_{n}") for n, model in enumerate(models, 1)]
-    served = enlarging(side_by_side(networks), size)
+    served = [with_middle_features(serving_model(model), f"network_{n}") for n, model in enumerate(models, 1)]
+    served = enlarging(side_by_side(served), size)
     flat = to_tflite(served)
     if len(flat) > LARGEST_BYTES:
         raise ValueError(f"the network has {len(flat)} bytes; {LARGEST_BYTES} are the most")
@@ -150,12 +152,14 @@ def export(
         raise ValueError(f"Keras and LiteRT differ by up to {worst}")
     digest = hashlib.sha256(flat).hexdigest()
     created = datetime.now(UTC)
+    networks = [_record(run) for run in runs]
+    origins = dict.fromkeys(one["first_weights"] for one in networks)
     metadata = {
         "version": f"b3{f'x{len(runs)}' if len(runs) > 1 else ''}-{config.input_size}-{created:%Y%m%d}-{digest[:8]}",
         "labels": list(CLASSES),
         "input_size": size,
         "created_at": created.isoformat(timespec="seconds"),
-        "weights_provenance": f"{' and '.join(dict.fromkeys(map(first_weights, runs)))}; then trained on the HAM10000 training split",
+        "weights_provenance": f"{' and '.join(origins)}; then trained on the HAM10000 training split",
         "is_validated": validated,
         "evaluation_note": note,
         **neutral_settings(),
@@ -164,9 +168,10 @@ def export(
         "model_sha256": digest,
         "model_bytes": len(flat),
         "manifest_sha256": _manifest_hashes(manifests),
-        "training": json.loads((runs[0] / "config.json").read_text()),
-        "beside": [json.loads((run / "config.json").read_text()) for run in runs[1:]],
-        "made_by": list({step["command"]: step for run in runs for step in training_steps(run)}.values()),
+        "training": networks[0]["training"],
+        "kernels": "8 bits",
+        "networks": networks,
+        "made_by": list({step["command"]: step for one in networks for step in one["made_by"]}.values()),
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / out_of_distribution.NAME).unlink(missing_ok=True)  # it belongs to other weights
@@ -206,8 +211,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _record(run: Path) -> dict:
+    """What model_json.networks tells of a run's network."""
+    training = json.loads((run / "config.json").read_text())
+    return {"training": training, "first_weights": first_weights(run), "made_by": training_steps(run)}
+
+
 def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
-    """What the eight bits of the shipped kernels cost against the float32 of the training."""
+    """What the eight bits of the shipped kernels cost against the weights before the rounding."""
     same = trained.argmax(axis=1) == shipped.argmax(axis=1)
     return {
         "rounding": {"largest_logit_change": float(np.abs(trained - shipped).max()), "same_class": float(same.mean())}

@@ -33,6 +33,18 @@ def write(directory: Path, metadata: dict) -> None:
         part.write_text(json.dumps(metadata, indent=1) + "\n")
 
 
+def networks(metadata: dict) -> list[dict]:
+    """Of each network that answers in the artefact: "training" settings, "first_weights", and the
+    commands that it was "made_by"."""
+    steps = [step for step in metadata["made_by"] if step["command"].split()[2] in ("ml.train", "ml.average")]
+    only = {
+        "training": metadata["training"],
+        "first_weights": metadata["weights_provenance"].partition(";")[0],
+        "made_by": steps,
+    }
+    return metadata.get("networks", [only])  # older artefacts hold one and do not list it
+
+
 def recalibrated(metadata: dict, fitted: dict) -> dict:
     """The settings with `fitted` in place of what was fitted before.
 

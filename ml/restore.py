@@ -1,14 +1,13 @@
 """The networks of an artefact back as Keras weights: python -m ml.restore --out DIR [--network N]
 
 An artefact holds its networks as LiteRT runs them. This makes one of them a run folder again, to be
-exported beside another network or to be measured in Keras. Its BatchNormalization comes back as the
-shift that is left of it, so it answers the same but is no start for further training.
+exported beside another network or to be measured in Keras. Of its BatchNormalization only the shift
+is left: it answers the same, but ml.train and ml.average refuse to go on from it.
 """
 
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 import keras
@@ -26,22 +25,27 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 def restore(artifact: Path, out: Path, network: int = 1) -> dict:
     """Write the weights and the settings of the artefact's `network`, counted from 1, into `out`;
-    returns model.json's content. Raises ValueError where the artefact has no such network."""
+    returns model.json's content. Raises ValueError where the artefact has no such network or `out`
+    is a run folder already."""
     metadata = model_json.read(artifact)
-    configs = [metadata["training"], *metadata.get("beside", [])]
-    if not 1 <= network <= len(configs):
-        raise ValueError(f"{artifact} has {len(configs)} network(s), no number {network}")
-    config = TrainConfig.from_dict({k: v for k, v in configs[network - 1].items() if k != "class_prior"})
+    networks = model_json.networks(metadata)
+    if not 1 <= network <= len(networks):
+        raise ValueError(f"{artifact} has {len(networks)} network(s), no number {network}")
+    if (out / "config.json").exists():
+        raise ValueError(f"{out} holds a run already")
+    chosen = networks[network - 1]
+    config = TrainConfig.from_dict({k: v for k, v in chosen["training"].items() if k != "class_prior"})
     model = build_model(config.input_size, config.dropout)
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     stored = [pair for pair in _stored_weights(artifact / "model.tflite") if not _is_map_projection(pair, layers[-1])]
-    if len(stored) != len(layers) * len(configs):
+    if len(stored) != len(layers) * len(networks):
         raise ValueError(f"{artifact} holds another network than EfficientNetB3")
     _put(model, layers, stored[(network - 1) * len(layers) : network * len(layers)])
     out.mkdir(parents=True, exist_ok=True)
     model.save_weights(out / "best.weights.h5")
     config.write(out)
-    (out / ORIGIN).write_text(metadata["weights_provenance"].partition(";")[0])
+    (out / STEPS).write_text(json.dumps(chosen["made_by"], indent=2) + "\n")
+    (out / ORIGIN).write_text(chosen["first_weights"])
     return metadata
 
 
@@ -76,10 +80,8 @@ def _put(model: keras.Model, layers: list, stored: list) -> None:
         if isinstance(norm, keras.layers.BatchNormalization)
     }
     for layer, (kernel, bias) in zip(layers, stored, strict=True):
-        if kernel.ndim == 4:  # (out, h, w, in), depthwise (1, h, w, channels)
-            kernel = kernel.transpose(1, 2, 3, 0)
-        else:
-            kernel = kernel.T
+        # Stored as (out, h, w, in), depthwise as (1, h, w, channels), dense as (out, in).
+        kernel = kernel.transpose(1, 2, 3, 0) if kernel.ndim == 4 else kernel.T
         if kernel.shape != layer.kernel.shape:
             raise ValueError(f"{layer.name} has a kernel of {layer.kernel.shape}, not {kernel.shape}")
         layer.kernel.assign(kernel)
@@ -96,15 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="run folder to write")
     parser.add_argument("--network", type=int, default=1, help="of an artefact with several, counted from 1")
     options = parser.parse_args(arguments)
-    started = time.monotonic()
     try:
         metadata = restore(options.artifact, options.out, options.network)
     except (OSError, ValueError) as error:
         print(f"cannot restore: {error}", file=sys.stderr)
         return 1
-    steps = [step for step in metadata["made_by"] if step["command"].split()[2] in ("ml.train", "ml.average")]
-    steps.append(model_json.step("ml.restore", arguments or sys.argv[1:], started))
-    (options.out / STEPS).write_text(json.dumps(steps, indent=2) + "\n")
     print(f"network {options.network} of {metadata['version']}")
     return 0
 

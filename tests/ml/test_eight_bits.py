@@ -19,8 +19,10 @@ def small_network(seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     photographs = keras.Input((SIDE, SIDE, 3))
     value = keras.layers.Rescaling(1 / 255)(photographs)
-    for position, layer in enumerate((keras.layers.Conv2D(8, 3, use_bias=False, name="convolution_0"), keras.layers.DepthwiseConv2D(3, use_bias=False, name="convolution_1"))):
-        value = keras.layers.BatchNormalization(name=f"norm_{position}")(layer(value))
+    for position, kind in enumerate((keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        filters = {"filters": 8} if kind is keras.layers.Conv2D else {}
+        value = kind(kernel_size=3, use_bias=False, name=f"convolution_{position}", **filters)(value)
+        value = keras.layers.BatchNormalization(name=f"norm_{position}")(value)
         value = keras.layers.Activation("swish")(value)
     features = keras.layers.GlobalAveragePooling2D()(value)
     outputs = {
@@ -53,7 +55,7 @@ def test_products_of_kernel_and_scale_lie_on_a_grid_of_eight_bits():
     steps = product / (np.abs(product).max(axis=(0, 1, 2)) / LEVELS)
     assert steps == pytest.approx(np.rint(steps), abs=1e-3)
     assert np.unique(np.rint(steps)).size > 20
-    assert product == pytest.approx((before * scale)[..., 1:], abs=np.abs(product).max() / LEVELS)
+    assert product == pytest.approx((before * scale)[..., 1:], abs=float(np.abs(product).max()) / LEVELS)
 
 
 def test_two_networks_are_stored_in_eight_bits_and_answer_with_the_mean(tmp_path):
@@ -64,7 +66,7 @@ def test_two_networks_are_stored_in_eight_bits_and_answer_with_the_mean(tmp_path
     (tmp_path / "model.tflite").write_bytes(export.to_tflite(pair))
     worst, logits = export.agreement(pair, Runtime(tmp_path / "model.tflite"), [photograph(3), photograph(4)])
     assert max(worst.values()) < 1e-4
-    first, second = ([np.asarray(one["logits"])[0] for one in map(network, (photograph(3), photograph(4)))] for network in networks)
+    first, second = ([np.asarray(network(photograph(seed))["logits"])[0] for seed in (3, 4)] for network in networks)
     assert logits == pytest.approx(np.mean([first, second], axis=0), abs=1e-4)
     assert np.abs(np.subtract(first, second)).max() > 0.01
     features = np.asarray(networks[0](photograph(3))["features"])

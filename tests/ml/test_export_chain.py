@@ -2,18 +2,21 @@
 
 import csv
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import calibrate, card, evaluate, export, predict, preprocess, provenance, restore, train, views
+from ml import average, calibrate, card, evaluate, export, head, predict, preprocess, provenance, restore, train, views
 from ml.classifier import Classifier
 from ml.config import TrainConfig
+from ml.data import DatasetError
 from ml.labels import CLASSES
 from ml.model import build_model, enlarging
 from tests.ml import training
@@ -28,10 +31,22 @@ def trained(trainings):
 
 
 @pytest.fixture(scope="module")
-def artifact(trained, tiny_dataset, tiny_manifests, tmp_path_factory):
+def other(trained, tmp_path_factory):
+    """A run whose network answers otherwise."""
+    run = tmp_path_factory.mktemp("other") / "run"
+    shutil.copytree(trained, run)
+    replace(TrainConfig.read(run), seed=9).write(run)
+    with h5py.File(run / "best.weights.h5", "r+") as weights:
+        weights.visititems(lambda _, one: getattr(one, "ndim", 0) == 4 and one.write_direct(np.roll(one[()], 1)))
+    return run
+
+
+@pytest.fixture(scope="module")
+def artifact(trained, other, tiny_dataset, tiny_manifests, tmp_path_factory):
+    """Of two networks, calibrated."""
     out = tmp_path_factory.mktemp("chain") / "artifact"
     shared = ["--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
-    assert export.main(["--run", str(trained), "--out", str(out), *shared]) == 0
+    assert export.main(["--run", str(trained), str(other), "--out", str(out), *shared]) == 0
     assert calibrate.main(["--artifact", str(out), *shared]) == 0
     assert views.main(["--artifact", str(out), *shared]) == 0
     return out
@@ -53,7 +68,7 @@ def test_export_agrees_with_keras_and_says_so(artifact, trained):
     assert metadata["training"]["class_prior"] == json.loads((trained / "config.json").read_text())["class_prior"]
     assert not metadata["is_validated"]
     assert metadata["input_size"] == training.PHOTOGRAPH
-    assert metadata["version"].startswith(f"b3-{training.SIZE}-")
+    assert metadata["version"].startswith(f"b3x2-{training.SIZE}-")
 
 
 def test_calibration_replaced_the_neutral_settings(artifact):
@@ -63,7 +78,7 @@ def test_calibration_replaced_the_neutral_settings(artifact):
         assert classifier.metadata[name] != neutral[name], name
     assert (artifact / "out_of_distribution.npz").exists()
     commands = [step["command"].split()[2] for step in classifier.metadata["made_by"]]
-    assert commands == ["ml.train", "ml.export", "ml.calibrate", "ml.views"]
+    assert commands == ["ml.train", "ml.train", "ml.export", "ml.calibrate", "ml.views"]
 
 
 def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
@@ -72,7 +87,10 @@ def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
     assert evaluate.main([*arguments, "--artifact", str(artifact), "--json", str(out), "--repeats", "20"]) == 0
     assert json.loads(out.read_text())["n"] > 0
     assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 0
-    assert "## CLEAR Derm" in (artifact / "MODEL_CARD.md").read_text()
+    text = (artifact / "MODEL_CARD.md").read_text()
+    assert "## CLEAR Derm" in text
+    assert "the mean of 2 EfficientNetB3" in text
+    assert "kernels in 8 bits" in text
 
 
 def test_figures_of_another_model_do_not_come_onto_the_card(artifact, tmp_path, capsys):
@@ -91,32 +109,58 @@ def test_prediction_comes_from_the_exported_network(artifact, tiny_dataset, caps
     assert np.isfinite(list(line["probabilities"].values())).all()
 
 
-def test_restored_network_answers_as_the_artefact_it_comes_from(artifact, tiny_dataset, tmp_path):
-    run = tmp_path / "run"
-    assert restore.main(["--artifact", str(artifact), "--out", str(run)]) == 0
-    model = build_model(training.SIZE, weights=run / "best.weights.h5")
+@pytest.fixture(scope="module")
+def restored(artifact, tmp_path_factory):
+    runs = [tmp_path_factory.mktemp("restored") / name for name in ("1", "2")]
+    for run in runs:
+        assert restore.main(["--artifact", str(artifact), "--out", str(run), "--network", run.name]) == 0
+    return runs
+
+
+def test_restored_networks_together_answer_as_the_artefact_they_come_from(artifact, restored, trained, tiny_dataset):
     photo = preprocess.decode(sorted((tiny_dataset / "images").glob("*.jpg"))[0].read_bytes())
     tensor = preprocess.to_tensor(photo, training.PHOTOGRAPH)
-    answer = np.asarray(enlarging(model, training.PHOTOGRAPH)(tensor)["logits"])[0]
-    assert answer == pytest.approx(Classifier.load(artifact)._runtime.run(tensor).logits, abs=1e-3)
-    assert provenance.first_weights(run) == "random initial weights"
-    assert [step["command"].split()[2] for step in provenance.training_steps(run)] == ["ml.train", "ml.restore"]
+
+    def answer(run):
+        model = build_model(training.SIZE, weights=run / "best.weights.h5")
+        return np.asarray(enlarging(model, training.PHOTOGRAPH)(tensor)["logits"])[0]
+
+    first, second = map(answer, restored)
+    assert (first + second) / 2 == pytest.approx(Classifier.load(artifact)._runtime.run(tensor).logits, abs=1e-3)
+    assert np.abs(first - second).max() > 0.01
+    assert np.abs(first - answer(trained)).max() < np.abs(second - answer(trained)).max()
+    assert [TrainConfig.read(run).seed for run in restored] == [TrainConfig.read(trained).seed, 9]
+    assert [provenance.first_weights(run) for run in restored] == ["random initial weights"] * 2
+    for run in restored:
+        assert [step["command"].split()[2] for step in provenance.training_steps(run)] == ["ml.train"]
 
 
-def test_there_is_nothing_to_restore_of_a_network_that_is_not_in_the_artefact(artifact, tmp_path, capsys):
-    assert restore.main(["--artifact", str(artifact), "--out", str(tmp_path / "run"), "--network", "2"]) == 1
-    assert "1 network(s), no number 2" in capsys.readouterr().err
+def test_no_training_goes_on_from_a_restored_network(restored, tiny_dataset, tiny_manifests, tmp_path, capsys):
+    weights = str(restored[0] / "best.weights.h5")
+    assert average.main([weights, "--out", str(tmp_path / "mean")]) == 1
+    assert "lost their BatchNormalization" in capsys.readouterr().err
+    with pytest.raises(DatasetError, match="no start for a training"):
+        head.initialise(None, TrainConfig(init=weights), None)
+
+
+def test_there_is_nothing_to_restore_of_a_network_that_is_not_in_the_artefact(artifact, trained, tmp_path, capsys):
+    assert restore.main(["--artifact", str(artifact), "--out", str(tmp_path / "run"), "--network", "3"]) == 1
+    assert "2 network(s), no number 3" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+    before = (trained / "config.json").read_bytes()
+    assert restore.main(["--artifact", str(artifact), "--out", str(trained)]) == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert (trained / "config.json").read_bytes() == before
 
 
-def test_runs_that_drew_other_shares_of_the_classes_do_not_answer_side_by_side(
-    trained, tiny_dataset, tiny_manifests, tmp_path, capsys
-):
-    other = tmp_path / "other"
-    replace(TrainConfig.read(trained), sampling="natural").write(other)
+def test_runs_that_cannot_answer_side_by_side_are_refused(trained, tiny_dataset, tiny_manifests, tmp_path, capsys):
+    natural = tmp_path / "natural"
+    replace(TrainConfig.read(trained), sampling="natural").write(natural)
     arguments = ["--data", str(tiny_dataset), "--manifests", str(tiny_manifests), "--out", str(tmp_path / "out")]
-    assert export.main(["--run", str(trained), str(other), *arguments]) == 1
+    assert export.main(["--run", str(trained), str(natural), *arguments]) == 1
     assert "these runs differ" in capsys.readouterr().err
+    assert export.main(["--run", str(trained), str(trained), *arguments]) == 1
+    assert "one network" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
