@@ -48,8 +48,10 @@ def expire(really):
     if not really:
         click.echo(f"{len(expired)} patients are past the retention period. Add --delete to delete them.")
         return
-    for patient_id in [patient.id for patient in expired]:
-        _certified(retention.delete_patient, db.session.get(Patient, patient_id))
+    for patient_id in expired:
+        certificate = retention.delete_expired_patient(patient_id)
+        if certificate:
+            click.echo(json.dumps(certificate))
 
 
 @click.command("check")

@@ -21,22 +21,33 @@ has_newer_case = exists().where(
         and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
     ),
 )
-_needs_photo = (Case.status == "failed") | and_(Case.status == "retake", not_(is_replaced))
-_latest = (
-    db.select(Review.disposition).where(Review.case_id == Case.id, Review.number == Case.review_count).scalar_subquery()
+_needs_photo = or_(
+    and_(Case.status == "failed", not_(has_newer_case)),
+    and_(Case.status == "retake", not_(is_replaced)),
 )
+
+
+def _decision(number):
+    """The disposition of the case's review of that number."""
+    return db.select(Review.disposition).where(Review.case_id == Case.id, Review.number == number).scalar_subquery()
+
+
+_latest, _seen = _decision(Case.review_count), _decision(Case.seen_review_count)
 _is_news = and_(
     Case.status == "reviewed",
     Case.seen_review_count < Case.review_count,
     # A spot that was photographed again has been looked at again.
     not_(and_(_latest == "monitor", has_newer_case)),
 )
+# Somebody may have acted on what was decided before.
+_is_withdrawn = and_(_is_news, _latest == "no_action", _seen != "no_action")
 # A photo that nobody could judge may be anything: only a known emergency goes before it.
 _NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "monitor": 1, "no_action": 0}
-_NEEDS_PHOTO = 5
+_NEEDS_PHOTO, _WITHDRAWN = 5, 2
 # How pressing a case is for the one who sent it; 0 where it asks for no act.
 urgency_of_case = case(
     (_needs_photo, _NEEDS_PHOTO),
+    (_is_withdrawn, _WITHDRAWN),
     (_is_news, case(_NEWS, value=_latest)),
     else_=0,
 )

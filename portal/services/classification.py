@@ -157,6 +157,7 @@ def fail_case(claim, reason, *, is_final=False):
         _give_up(case, reason)
     else:
         case.change_status("queued", ring_at=utc_now())  # the next sweep's turn: a passing trouble may pass
+        case.facts_then = None  # it was not read with them
     db.session.commit()
 
 
@@ -271,7 +272,7 @@ def _to_png(activation_map):
 
 def _give_up(case, reason):
     case.change_status("failed")
-    case.failure_reason = reason
+    case.failure_reason, case.facts_then = reason, None
     case.set_triage(_decide(case, prediction=None, model_failed=True))
     audit.record(action="case.fail", target=case, clinic_id=case.clinic_id, details={"reason": reason})
 

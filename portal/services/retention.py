@@ -46,6 +46,21 @@ def delete_patient(*, patient, actor=None):
     """Delete a patient with everything that hangs on it. Returns the certificate, a dict."""
     begin_write(db.session)
     db.session.refresh(patient, with_for_update=True)
+    return _delete(patient, actor)
+
+
+def delete_expired_patient(patient_id):
+    """The same for a patient who is past the retention period; None for one who came back, or is gone, meanwhile."""
+    begin_write(db.session)
+    expired = _expired().where(Patient.id == patient_id).with_for_update(of=Patient)
+    # A new case locks the patient too, and may have come while we waited for that lock: so it is asked again.
+    if db.session.scalar(expired) is None or db.session.scalar(expired) is None:
+        db.session.rollback()
+        return None
+    return _delete(db.session.get(Patient, patient_id), None)
+
+
+def _delete(patient, actor):
     patient_id, lesions = patient.id, _lesions_of(patient.id)
     certificate = _certify("patient.delete", patient, actor)
     # Photos, predictions, impressions and reviews go with their case.
@@ -57,13 +72,17 @@ def delete_patient(*, patient, actor=None):
 
 
 def list_expired_patients():
-    """Patients whose last case (or, without one, registration) is older than RETENTION_DAYS."""
+    """Ids of the patients whose last case (or, without one, registration) is older than RETENTION_DAYS."""
+    return db.session.scalars(_expired().with_only_columns(Patient.id)).all()
+
+
+def _expired():
     days = current_app.config["RETENTION_DAYS"]
     if days is None:
         raise DomainError("No retention period is set: name one in RETENTION_DAYS.")
     oldest = utc_now() - timedelta(days=days)
     recent = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id, Case.submitted_at >= oldest)
-    return db.session.scalars(db.select(Patient).where(Patient.created_at < oldest, ~recent.exists())).all()
+    return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists())
 
 
 def _certify(action, patient, actor):

@@ -30,6 +30,7 @@ def index():
     group = request.args.get("group") if request.args.get("group") in (*GROUPS, DUE) else None
     of_clinic, after, now = "clinic" in request.args, request.args.get("after", type=UUID), utc_now()
     next_urgency = None
+    counts = count_cases(current_user, of_clinic=of_clinic)
     if group == DUE:
         rows, next_after = list_due(current_user, now, after=after)
     else:
@@ -39,7 +40,9 @@ def index():
     return render_template(
         "cases/index.html",
         rows=rows,
-        counts=count_cases(current_user, of_clinic=of_clinic),
+        counts=counts,
+        # Whoever sent it may be away: what a patient waits for concerns the whole clinic.
+        of_colleagues=0 if of_clinic else count_cases(current_user, of_clinic=True)["needs_you"] - counts["needs_you"],
         due_count=count_due(current_user, now),
         group=group,
         of_clinic=of_clinic,

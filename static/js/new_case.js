@@ -167,6 +167,7 @@ async function restore() {
   }
   const hasDraft = Boolean(kept.values || kept.person);
   find("draft-notice").hidden = !hasDraft;
+  if (kept.person) picker?.refresh(kept.person);
   find("start-over").hidden = !hasDraft;
 }
 

@@ -42,11 +42,7 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
       return;
     }
     try {
-      const url = new URL(form.dataset.searchUrl, location.href);
-      url.searchParams.set("q", text);
-      const response = await fetch(url, { headers: { Accept: "application/json" } });
-      if (!response.ok) throw new Error(response.status);
-      const { patients, has_more } = await response.json();
+      const { patients, has_more } = await findPatients(text);
       if (number !== asked) return;
       results.replaceChildren(...patients.map(resultRow));
       if (has_more) status.textContent = texts.foundMore.replace("{n}", patients.length);
@@ -54,6 +50,14 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     } catch {
       if (number === asked) status.textContent = texts.searchFailed;
     }
+  }
+
+  async function findPatients(text) {
+    const url = new URL(form.dataset.searchUrl, location.href);
+    url.searchParams.set("q", text);
+    const response = await fetch(url, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(response.status);
+    return response.json();
   }
 
   function resultRow(person) {
@@ -70,14 +74,31 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     patient.value = person?.id ?? "";
     find("chosen-patient").hidden = !person;
     find("patient-choice").hidden = Boolean(person);
-    document.querySelector("[data-chosen-reference]").textContent = person?.reference ?? "";
-    document.querySelector("[data-chosen-facts]").textContent = person ? factsOf(person) : "";
+    showPerson(person);
     showLesions(person?.lesions ?? []);
     if (!person) {
       register(false);
       query.focus();
     }
     chosen(person, isRestored);
+  }
+
+  function showPerson(person) {
+    document.querySelector("[data-chosen-reference]").textContent = person?.reference ?? "";
+    document.querySelector("[data-chosen-facts]").textContent = person ? factsOf(person) : "";
+  }
+
+  // A draft keeps the details of when the patient was chosen; they may have been corrected since.
+  async function refresh(person) {
+    try {
+      const { patients } = await findPatients(person.reference);
+      const today = patients.find(({ id }) => id === person.id);
+      if (!today || patient.value !== today.id) return;
+      showPerson(today);
+      chosen(today, true);
+    } catch {
+      // Off the network the kept details stay.
+    }
   }
 
   function showLesions(lesions) {
@@ -123,7 +144,7 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     status.classList.add("field-error");
   }
 
-  return { choose, register, ask };
+  return { choose, register, ask, refresh };
 }
 
 function factsOf(person) {

@@ -76,6 +76,25 @@ def test_a_new_decision_is_news_again_and_the_latest_one_counts(nurse, make_own)
     assert ids(list_cases(nurse, group="needs_you")[0]) == {seen.id}
 
 
+def test_a_decision_that_was_seen_and_is_withdrawn_needs_somebody_who_may_have_acted_on_it(nurse, make_own):
+    acted_on, never_asked = (make_own("classified", seen_review_count=1) for _ in range(2))
+    factories.make_review(acted_on, disposition="biopsy")
+    factories.make_review(acted_on, disposition="no_action")
+    factories.make_review(never_asked, disposition="no_action")
+    factories.make_review(never_asked, disposition="no_action")
+    assert ids(list_cases(nurse, group="needs_you")[0]) == {acted_on.id}
+    acted_on.seen_review_count = 2
+    db.session.commit()
+    assert count_cases(nurse)["needs_you"] == 0
+
+
+def test_a_photo_that_was_not_read_needs_nobody_once_another_of_the_spot_was_sent(nurse, make_own):
+    failed = make_own("failed")
+    assert count_cases(nurse)["needs_you"] == 1
+    make_own("classified", lesion=failed.lesion)
+    assert count_cases(nurse) == {"needs_you": 0, "waiting": 1, "done": 1}
+
+
 def test_a_spot_that_was_photographed_again_has_been_looked_at_again(nurse, make_own):
     monitored, operated = make_own("classified"), make_own("classified")
     factories.make_review(monitored, disposition="monitor", monitor_weeks=1)

@@ -152,6 +152,15 @@ def test_a_photo_that_is_read_again_is_read_with_the_details_of_then(app, patien
     assert case.corrected_facts is None
 
 
+@pytest.mark.parametrize("is_final", [True, False])
+def test_a_photo_that_was_not_read_was_read_with_no_other_details(patient, is_final):
+    case = make_case_of(patient, "queued")
+    claim = classification.claim_case(case.id)
+    correct(patient, birth_year=1946)
+    classification.fail_case(claim, "model_error", is_final=is_final)
+    assert (case.status, case.corrected_facts, case.age_when_read) == ("failed" if is_final else "queued", None, 80)
+
+
 def test_another_skin_type_sorts_again_what_nobody_decided(patient):
     waiting, failed, decided = (make_case_of(patient, status) for status in ("queued", "failed", "reviewed"))
     classified = make_case_of(patient, "classified", checklist_score=5)

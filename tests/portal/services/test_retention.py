@@ -102,7 +102,28 @@ def test_only_what_is_past_the_period_expires(app, patient):
     for case in patient.lesions[0].cases:
         case.submitted_at = long_ago
     db.session.commit()
-    assert retention.list_expired_patients() == [patient]
+    assert retention.list_expired_patients() == [patient.id]
+
+
+def test_whoever_came_back_while_the_expired_are_deleted_stays(app, runner, monkeypatch, patient):
+    app.config["RETENTION_DAYS"] = 365
+    long_ago = utc_now() - timedelta(days=400)
+    came_back, gone, expired = (factories.make_patient(created_at=long_ago) for _ in range(3))
+    listed = retention.list_expired_patients
+    ids = {name: one.id for name, one in (("came_back", came_back), ("gone", gone), ("expired", expired))}
+
+    def list_and_go_on():
+        found = listed()
+        factories.make_case(lesion=factories.make_lesion(patient=came_back))
+        retention.delete_patient(patient=gone)
+        return found
+
+    monkeypatch.setattr(retention, "list_expired_patients", list_and_go_on)
+    result = runner.invoke(args=["patient", "expire", "--delete"])
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["patient_id"] for line in result.output.splitlines()] == [str(ids["expired"])]
+    kept = db.session.scalars(db.select(Patient.id).where(Patient.id.in_(ids.values()))).all()
+    assert kept == [ids["came_back"]]
 
 
 def test_commands(app, runner, patient):

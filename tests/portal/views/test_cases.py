@@ -176,6 +176,22 @@ class TestIndex:
         assert left == set()
         assert "Needs you <strong>0</strong>" in nurse.get("/cases").text
 
+    def test_what_waits_for_somebody_while_its_sender_is_away_is_told_to_colleagues(self, nurse, patient):
+        lesion = factories.make_lesion(patient=patient)
+        factories.make_review(factories.make_case("classified", lesion=lesion), disposition="urgent_referral")
+        page = nurse.get("/cases").text
+        assert "1 case that a colleague sent needs somebody of the clinic." in page
+        (link,) = re.findall(r'href="(/cases\?[^"]*group=needs_you[^"]*clinic=1[^"]*)"', page)
+        page = nurse.get(unescape(link)).text
+        assert "New decision:" in page and "a colleague sent" not in page
+
+    def test_the_patient_is_told_the_date_that_the_sentence_speaks_of(self, nurse, patient):
+        case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient))
+        review = factories.make_review(case, disposition="monitor", monitor_weeks=12)
+        page = nurse.get(f"/cases/{case.id}").text
+        told = page[page.index("Please come back on the date below") :]
+        assert f"<strong>{local_date(review.due_at)}</strong>" in told
+
     def test_a_spot_due_again_is_no_news_twice(self, nurse, patient):
         lesion = factories.make_lesion(patient=patient)
         seen = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user)

@@ -122,6 +122,16 @@ def test_details_noted_wrongly_are_corrected(nurse, patient):
     assert "At that time they were:" in page and "Female, age 65" in page and f"age {utc_now().year - 1991}" in page
 
 
+def test_what_was_not_noted_when_a_case_was_read_is_told(nurse, patient):
+    patient.skin_type = None
+    db.session.commit()
+    case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient))
+    url = f"/patients/{patient.id}/correct"
+    nurse.post(url, data=fields_of(nurse.get(url).text) | {"skin_type": "6"})
+    page = nurse.get(f"/cases/{case.id}").text
+    assert "skin type VI" in page and "skin type not noted." in page
+
+
 def test_a_correction_that_cannot_be_is_shown_at_its_field(nurse, patient):
     url = f"/patients/{patient.id}/correct"
     fields = fields_of(nurse.get(url).text)
