@@ -8,7 +8,7 @@ from PIL import Image as Picture
 
 from portal.database import begin_write
 from portal.extensions import db
-from portal.models import Case
+from portal.models import Case, User
 from tests import factories
 from tests.photos import lesion_image, lesion_photo
 
@@ -77,6 +77,23 @@ def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
     (case,) = stored_cases()
     assert (case.patient.reference, case.lesion.body_site, case.checklist) == ("P-1", "face", ["oozing"])
     assert case.dermoscopic_image.width == lesion_image().width
+
+
+def test_a_draft_shows_the_patient_as_corrected_since(phone):
+    db.session.rollback()
+    clinic = db.session.scalar(db.select(User)).clinic
+    patient = factories.make_patient(clinic=clinic, reference="HS-7", name="Ana Ruiz", birth_year=1961)
+    db.session.rollback()
+    phone.fill("#patient-query", "HS-7")
+    phone.click("#patient-results button")
+    chosen = phone.locator("[data-chosen-facts]")
+    chosen.filter(has_text="Ana Ruiz, 1961").wait_for(state="attached")
+    begin_write(db.session)
+    patient.birth_year = 1991
+    db.session.commit()
+    phone.reload()
+    chosen.filter(has_text="Ana Ruiz, 1991").wait_for(state="attached")
+    assert phone.complaints == []
 
 
 def test_only_the_picture_leaves_the_phone_scaled_down(phone):
