@@ -19,19 +19,17 @@ from ml import model_json
 from ml.config import TrainConfig
 from ml.fit import read_state
 from ml.model import build_model
-from ml.provenance import STEPS, is_restored, training_steps
+from ml.provenance import STEPS, training_steps
 
 
 def average(paths: list[Path], out: Path) -> list[dict]:
     """Write the mean of all `paths` to `out`/best.weights.h5 and the config of the last one's run
     beside it; returns the steps of every run that has a part in it.
 
-    Raises ValueError where two of them are not the same network, were brought back by ml.restore, or learnt
-    from other shares of the classes: what is fitted to the logits later rests on these.
+    Raises ValueError where two of them are not the same network, or learnt from other shares of the
+    classes: what is fitted to the logits later rests on these.
     """
     runs = list(dict.fromkeys(path.parent.parent if path.suffix == ".npz" else path.parent for path in paths))
-    if any(map(is_restored, [*runs, out])):
-        raise ValueError("weights that ml.restore brought back have lost their BatchNormalization")
     configs = [TrainConfig.read(run) for run in runs]
     if len({tuple(config.class_prior().round(6)) for config in configs}) > 1:
         raise ValueError("these runs drew the classes in different shares")

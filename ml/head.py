@@ -8,17 +8,15 @@ import numpy as np
 
 from ml.batches import draw
 from ml.config import TrainConfig
-from ml.data import DatasetError
 from ml.labels import CLASSES
 from ml.model import load_imagenet
-from ml.provenance import is_restored
 
 log = logging.getLogger("ml.train")
 
 
 def initialise(model: keras.Model, config: TrainConfig, pixels: np.ndarray) -> None:
     """Give `model` the weights that `config.init` names: "imagenet", "warm", "random" (those it
-    has) or a weights file. Raises DatasetError for a file that ml.restore wrote."""
+    has) or a weights file."""
     if config.init == "imagenet":
         load_imagenet(model)
     elif config.init == "warm":
@@ -30,8 +28,6 @@ def initialise(model: keras.Model, config: TrainConfig, pixels: np.ndarray) -> N
         log.info("measuring BatchNorm statistics on %d images", len(chosen))
         reestimate_batch_norm(model, _batches(model, pixels[chosen], config.batch_size))
     elif config.init != "random":
-        if is_restored(Path(config.init).parent):
-            raise DatasetError(f"{config.init} came back without its BatchNormalization: no start for a training")
         model.load_weights(Path(config.init))
 
 

@@ -46,18 +46,13 @@ def _settings(config: TrainConfig) -> str:
 
 def first_weights(run: Path) -> str:
     """Where the first weights came from, through the earlier runs that this one began from."""
-    if is_restored(run):
+    if (run / ORIGIN).exists():
         return (run / ORIGIN).read_text()
     config = TrainConfig.read(run)
     if config.init in STARTS:
         return STARTS[config.init]
     earlier = _earlier_run(config)
     return first_weights(earlier) if earlier else "weights of an earlier run"
-
-
-def is_restored(run: Path) -> bool:
-    """Whether a run folder's weights came out of an artefact, without their BatchNormalization."""
-    return (run / ORIGIN).exists()
 
 
 def _earlier_run(config: TrainConfig) -> Path | None:

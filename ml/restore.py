@@ -1,8 +1,11 @@
-"""The networks of an artefact back as Keras weights: python -m ml.restore --out DIR [--network N]
+"""The networks of an artefact back as Keras weights: python -m ml.restore --data DIR --out runs/NAME
 
-An artefact holds its networks as LiteRT runs them. This makes one of them a run folder again, to be
-exported beside another network or to be measured in Keras. Of its BatchNormalization only the shift
-is left: it answers the same, but ml.train and ml.average refuse to go on from it.
+An artefact holds its networks as LiteRT runs them. This makes one of them a run folder again: to be
+exported beside another, or for a training to go on from. The conversion has merged each
+BatchNormalization into the convolution before it; it is taken apart again by the mean and the
+variance that training photographs have there, so that the network answers as before and learns as
+if it had never been merged. It is another division than the run that made the artefact had: the
+mean (ml.average) of weights from before and from after the artefact means nothing.
 """
 
 import argparse
@@ -14,19 +17,25 @@ import keras
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from ml import model_json
+from ml import model_json, preprocess
 from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
-from ml.model import build_model
+from ml.data import MANIFESTS, read_dataset, read_split
+from ml.model import build_model, enlarging
 from ml.provenance import ORIGIN, STEPS
 
+PHOTOGRAPHS = 320
+BATCH = 32
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
-def restore(artifact: Path, out: Path, network: int = 1) -> dict:
+def restore(artifact: Path, out: Path, records: list, network: int = 1) -> dict:
     """Write the weights and the settings of the artefact's `network`, counted from 1, into `out`;
-    returns model.json's content. Raises ValueError where the artefact has no such network or `out`
-    is a run folder already."""
+    returns model.json's content.
+
+    records: photographs to measure BatchNormalization on. Raises ValueError where the artefact has no
+    such network or `out` is a run folder already.
+    """
     metadata = model_json.read(artifact)
     networks = model_json.networks(metadata)
     if not 1 <= network <= len(networks):
@@ -41,6 +50,7 @@ def restore(artifact: Path, out: Path, network: int = 1) -> dict:
     if len(stored) != len(layers) * len(networks):
         raise ValueError(f"{artifact} holds another network than EfficientNetB3")
     _put(model, layers, stored[(network - 1) * len(layers) : network * len(layers)])
+    _take_apart(model, records, config.photograph_size())
     out.mkdir(parents=True, exist_ok=True)
     model.save_weights(out / "best.weights.h5")
     config.write(out)
@@ -92,14 +102,36 @@ def _put(model: keras.Model, layers: list, stored: list) -> None:
             layer.bias.assign(bias)
 
 
+def _take_apart(model: keras.Model, records: list, size: int) -> None:
+    """Give every BatchNormalization the statistics of the photographs, and the scale and shift that undo them."""
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    sums = [
+        keras.ops.stack([keras.ops.mean(value, axis=(0, 1, 2)), keras.ops.mean(value * value, axis=(0, 1, 2))])
+        for value in (norm.input for norm in norms)
+    ]
+    measure = enlarging(keras.Model(model.input, sums), size)
+    tensors = [preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records]
+    batches = [np.concatenate(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
+    shares = np.array([len(batch) for batch in batches]) / len(tensors)
+    seen = [[np.asarray(one, np.float64) for one in measure(batch, training=False)] for batch in batches]
+    for norm, *moments in zip(norms, *seen, strict=True):
+        mean, square = np.tensordot(shares, moments, axes=1)
+        variance = np.maximum(square - mean**2, 0)
+        _, shift, _, _ = norm.get_weights()
+        norm.set_weights([np.sqrt(variance + norm.epsilon), shift + mean, mean, variance])
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.restore", description=__doc__.split("\n")[0])
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--manifests", type=Path, default=MANIFESTS)
     parser.add_argument("--out", type=Path, required=True, help="run folder to write")
     parser.add_argument("--network", type=int, default=1, help="of an artefact with several, counted from 1")
     options = parser.parse_args(arguments)
     try:
-        metadata = restore(options.artifact, options.out, options.network)
+        records = read_split(read_dataset(options.data), "train", options.manifests)
+        metadata = restore(options.artifact, options.out, records[:PHOTOGRAPHS], options.network)
     except (OSError, ValueError) as error:
         print(f"cannot restore: {error}", file=sys.stderr)
         return 1

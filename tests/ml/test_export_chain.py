@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import average, calibrate, card, evaluate, export, head, predict, preprocess, provenance, restore, train, views
+from ml import calibrate, card, evaluate, export, predict, preprocess, provenance, restore, train, views
 from ml.classifier import Classifier
 from ml.config import TrainConfig
-from ml.data import DatasetError
+from ml.data import read_dataset, read_split
 from ml.labels import CLASSES
 from ml.model import build_model, enlarging
 from tests.ml import training
@@ -110,10 +111,11 @@ def test_prediction_comes_from_the_exported_network(artifact, tiny_dataset, caps
 
 
 @pytest.fixture(scope="module")
-def restored(artifact, tmp_path_factory):
+def restored(artifact, tiny_dataset, tiny_manifests, tmp_path_factory):
     runs = [tmp_path_factory.mktemp("restored") / name for name in ("1", "2")]
+    shared = ["--artifact", str(artifact), "--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
     for run in runs:
-        assert restore.main(["--artifact", str(artifact), "--out", str(run), "--network", run.name]) == 0
+        assert restore.main([*shared, "--out", str(run), "--network", run.name]) == 0
     return runs
 
 
@@ -135,20 +137,29 @@ def test_restored_networks_together_answer_as_the_artefact_they_come_from(artifa
         assert [step["command"].split()[2] for step in provenance.training_steps(run)] == ["ml.train"]
 
 
-def test_no_training_goes_on_from_a_restored_network(restored, tiny_dataset, tiny_manifests, tmp_path, capsys):
-    weights = str(restored[0] / "best.weights.h5")
-    assert average.main([weights, "--out", str(tmp_path / "mean")]) == 1
-    assert "lost their BatchNormalization" in capsys.readouterr().err
-    with pytest.raises(DatasetError, match="no start for a training"):
-        head.initialise(None, TrainConfig(init=weights), None)
+def test_a_training_goes_on_from_a_restored_network_as_from_what_it_answers(
+    artifact, tiny_dataset, tiny_manifests, tmp_path
+):
+    records = read_split(read_dataset(tiny_dataset), "train", tiny_manifests)[: restore.BATCH]
+    restore.restore(artifact, tmp_path / "run", records)
+    tensors = [preprocess.to_tensor(preprocess.decode(one.path.read_bytes()), training.PHOTOGRAPH) for one in records]
+    photos = keras.ops.image.resize(np.concatenate(tensors), (training.SIZE, training.SIZE))
+    model = build_model(training.SIZE, 0.0, tmp_path / "run" / "best.weights.h5", drop_connect=0.0)
+    answered = np.asarray(model(photos, training=False)["logits"])
+    # Of the batch that the statistics were measured on, they are the batch's own.
+    assert np.asarray(model(photos, training=True)["logits"]) == pytest.approx(answered, abs=1e-2)
+    assert np.ptp(answered, axis=0).max() > 0.1
 
 
-def test_there_is_nothing_to_restore_of_a_network_that_is_not_in_the_artefact(artifact, trained, tmp_path, capsys):
-    assert restore.main(["--artifact", str(artifact), "--out", str(tmp_path / "run"), "--network", "3"]) == 1
+def test_there_is_nothing_to_restore_of_a_network_that_is_not_in_the_artefact(
+    artifact, trained, tiny_dataset, tiny_manifests, tmp_path, capsys
+):
+    shared = ["--artifact", str(artifact), "--data", str(tiny_dataset), "--manifests", str(tiny_manifests)]
+    assert restore.main([*shared, "--out", str(tmp_path / "run"), "--network", "3"]) == 1
     assert "2 network(s), no number 3" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
     before = (trained / "config.json").read_bytes()
-    assert restore.main(["--artifact", str(artifact), "--out", str(trained)]) == 1
+    assert restore.main([*shared, "--out", str(trained)]) == 1
     assert "holds a run already" in capsys.readouterr().err
     assert (trained / "config.json").read_bytes() == before
 
