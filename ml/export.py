@@ -35,6 +35,7 @@ AGREEMENT = 1e-3
 PHOTOGRAPHS = 200
 LARGEST_BYTES = 25 * 2**20
 MIDDLE = "block5e_add"
+NETWORK = "network_"  # and its number: the names in the graph by which ml.restore tells them apart
 OUTPUTS = ("logits", "activation_maps", "features")
 
 
@@ -139,7 +140,7 @@ def export(
     trained = np.mean([run_keras(enlarging(model, size), tensors)["logits"] for model in models], axis=0)
     for model in models:
         round_to_eight_bits(model)
-    served = [with_middle_features(serving_model(model), f"network_{n}") for n, model in enumerate(models, 1)]
+    served = [with_middle_features(serving_model(model), f"{NETWORK}{n}") for n, model in enumerate(models, 1)]
     served = enlarging(side_by_side(served), size)
     flat = to_tflite(served)
     if len(flat) > LARGEST_BYTES:

@@ -10,6 +10,7 @@ mean (ml.average) of weights from before and from after the artefact means nothi
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ml import model_json, preprocess
 from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
+from ml.export import NETWORK
 from ml.model import build_model, enlarging
 from ml.provenance import ORIGIN, STEPS
 
@@ -46,10 +48,12 @@ def restore(artifact: Path, out: Path, records: list, network: int = 1) -> dict:
     config = TrainConfig.from_dict({k: v for k, v in chosen["training"].items() if k != "class_prior"})
     model = build_model(config.input_size, config.dropout)
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
-    stored = [pair for pair in _stored_weights(artifact / "model.tflite") if not _is_map_projection(pair, layers[-1])]
-    if len(stored) != len(layers) * len(networks):
+    named = re.compile(rf"\b{NETWORK}{network}(_\d+)?/" if len(networks) > 1 else "")
+    stored = _stored_weights(artifact / "model.tflite", named)
+    stored = [pair for pair in stored if not _is_map_projection(pair, layers[-1])]
+    if len(stored) != len(layers):
         raise ValueError(f"{artifact} holds another network than EfficientNetB3")
-    _put(model, layers, stored[(network - 1) * len(layers) : network * len(layers)])
+    _put(model, layers, stored)
     _take_apart(model, records, config.photograph_size())
     out.mkdir(parents=True, exist_ok=True)
     model.save_weights(out / "best.weights.h5")
@@ -59,8 +63,9 @@ def restore(artifact: Path, out: Path, records: list, network: int = 1) -> dict:
     return metadata
 
 
-def _stored_weights(path: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    """(kernel, bias) as float32 of every operation that has one, in the order of the forward pass."""
+def _stored_weights(path: Path, named: re.Pattern) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """(kernel, bias) as float32 of every operation that has one and whose output is so named, in the
+    order of the forward pass."""
     # Without delegates the unpacked kernels are tensors that can be read.
     interpreter = Interpreter(
         model_path=str(path),
@@ -69,9 +74,10 @@ def _stored_weights(path: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
     )
     interpreter.allocate_tensors()
     interpreter.invoke()
+    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     weights = []
     for operation in interpreter._get_ops_details():
-        if operation["op_name"] in WEIGHTED:
+        if operation["op_name"] in WEIGHTED and named.search(names[operation["outputs"][0]]):
             _, kernel, *bias = operation["inputs"]
             values = [interpreter.get_tensor(index) for index in (kernel, *bias) if index >= 0]
             weights.append((values[0], values[1] if len(values) > 1 else None))

@@ -4,7 +4,7 @@ from sqlalchemy import and_, case, exists, func, literal, not_, or_, tuple_
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Image, Lesion, Review
+from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
 
 PAGE_SIZE = 25
@@ -21,9 +21,16 @@ has_newer_case = exists().where(
         and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
     ),
 )
-_needs_photo = or_(
-    and_(Case.status == "failed", not_(has_newer_case)),
-    and_(Case.status == "retake", not_(is_replaced)),
+_lesion, _patient = aliased(Lesion), aliased(Patient)
+_is_anonymous = exists().where(
+    _lesion.id == Case.lesion_id, _patient.id == _lesion.patient_id, _patient.anonymised_at.is_not(None)
+)
+_needs_photo = and_(
+    or_(
+        and_(Case.status == "failed", not_(has_newer_case)),
+        and_(Case.status == "retake", not_(is_replaced)),
+    ),
+    not_(_is_anonymous),  # no new photo of them is taken
 )
 
 

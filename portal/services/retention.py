@@ -25,6 +25,7 @@ def anonymise_patient(*, patient, actor=None):
     db.session.refresh(patient, with_for_update=True)
     if patient.anonymised_at:
         raise DomainError("This patient is anonymous already.")
+    _lock_cases(patient.id)
     certificate = _certify("patient.anonymise", patient, actor)
     patient.name = ""
     patient.reference = f"anonymous-{patient.id.hex[:12]}"
@@ -62,6 +63,7 @@ def delete_expired_patient(patient_id):
 
 def _delete(patient, actor):
     patient_id, lesions = patient.id, _lesions_of(patient.id)
+    _lock_cases(patient_id)
     certificate = _certify("patient.delete", patient, actor)
     # Photos, predictions, impressions and reviews go with their case.
     _execute(db.delete(Case).where(Case.lesion_id.in_(lesions)))
@@ -83,6 +85,12 @@ def _expired():
     oldest = utc_now() - timedelta(days=days)
     recent = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id, Case.submitted_at >= oldest)
     return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists())
+
+
+def _lock_cases(patient_id):
+    """Before the end of the audit trail, as a review does: the other way round two could wait for each other."""
+    cases = db.select(Case.id).where(Case.lesion_id.in_(_lesions_of(patient_id))).order_by(Case.id)
+    db.session.execute(cases.with_for_update())
 
 
 def _certify(action, patient, actor):

@@ -59,7 +59,7 @@ def test_an_upload_waits_for_the_write_lock(app, nurse, live_server, database_ur
     assert answers[0][0] == 303 and counts() == [1, 1, 1]
 
 
-@pytest.mark.databases
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize("seconds", [31, pytest.param(40, marks=pytest.mark.long)])
 def test_an_upload_gives_up_after_thirty_seconds_cleanly(app, nurse, live_server, database_url, seconds):
     visitor = Visitor(live_server.url, nurse)

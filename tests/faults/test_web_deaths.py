@@ -18,7 +18,7 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.databases
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize(("uploads", "kills"), [(24, 3), pytest.param(200, 10, marks=pytest.mark.long)])
 def test_uploads_while_the_web_server_is_killed(app, nurse, live_server, uploads, kills):
     uploaders = [Uploader(Visitor(live_server.url, nurse), uploads // 4) for _thread in range(4)]

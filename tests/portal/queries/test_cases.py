@@ -7,6 +7,7 @@ from portal.extensions import db
 from portal.models import DISPOSITIONS
 from portal.queries import cases
 from portal.queries.cases import count_cases, list_cases
+from portal.services.retention import anonymise_patient
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -50,6 +51,14 @@ def test_a_retake_with_its_new_photo_needs_nobody(nurse, make_own):
     asked = make_own("retake")
     make_own("queued", replaces=asked)
     assert count_cases(nurse) == {"needs_you": 0, "waiting": 1, "done": 1}
+
+
+def test_no_new_photo_is_asked_of_somebody_made_anonymous(nurse, make_own):
+    asked, failed = make_own("retake"), make_own("failed")
+    assert count_cases(nurse)["needs_you"] == 2
+    for case in (asked, failed):
+        anonymise_patient(patient=case.patient)
+    assert count_cases(nurse) == {"needs_you": 0, "waiting": 0, "done": 2}
 
 
 def test_a_decision_that_asks_for_an_act_needs_somebody_until_it_is_seen(nurse, make_own):
