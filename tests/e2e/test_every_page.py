@@ -74,6 +74,7 @@ def test_pages_are_accessible_and_fit(open_as, paths, role):
         seen.add(place)
         # The browser itself logs every answer of 400 and above as an error.
         found = [text for text in page.complaints if "the server responded with a status of" not in text]
+        page.evaluate(AXE)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             found += _accessibility_findings(page) + _overflow(page, width)
@@ -84,7 +85,6 @@ def test_pages_are_accessible_and_fit(open_as, paths, role):
 
 
 def _accessibility_findings(page):
-    page.evaluate(AXE)
     results = page.evaluate("() => axe.run({resultTypes: ['violations']})")
     return [
         f"{finding['id']}: {node['html'][:160]}"

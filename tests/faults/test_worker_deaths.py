@@ -45,7 +45,7 @@ def submit_all(clinic, uploads, pace_seconds):
         time.sleep(max(0, started + number * pace_seconds - time.monotonic()))
 
 
-@pytest.mark.databases
+@pytest.mark.databases(short="sqlite")
 @pytest.mark.parametrize(("uploads", "kills", "pace_seconds"), sizes((25, 3, 0.3), (500, 20, 1.0)))
 def test_uploads_while_the_worker_group_is_killed(clinic, worker, uploads, kills, pace_seconds):
     reaper = Reaper(worker, kills, uploads * pace_seconds, lambda process: process.kill())
