@@ -60,9 +60,7 @@ def test_an_upload_waits_for_the_write_lock(app, nurse, live_server, database_ur
 
 
 @pytest.mark.databases(short="sqlite")
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(31, marks=pytest.mark.long), pytest.param(40, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("seconds", [31, pytest.param(40, marks=pytest.mark.long)])
 def test_an_upload_gives_up_after_thirty_seconds_cleanly(app, nurse, live_server, database_url, seconds):
     visitor = Visitor(live_server.url, nurse)
     started = time.monotonic()
