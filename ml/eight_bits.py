@@ -7,6 +7,8 @@ so that a forward pass takes as long as with float32 and activations are never r
 import keras
 import numpy as np
 
+from ml.model import norms_behind
+
 LEVELS = 127  # on either side of zero
 
 
@@ -46,10 +48,9 @@ def store_as_eight_bits(flat: bytes) -> bytes:
 def _scales_behind(model: keras.Model) -> dict[keras.layers.Layer, np.ndarray]:
     """What the BatchNormalization behind a layer multiplies each of its channels by."""
     scales = {}
-    for norm in model.layers:
-        if isinstance(norm, keras.layers.BatchNormalization):
-            gamma, _, _, variance = (value.astype(np.float64) for value in norm.get_weights())
-            scales[norm.input._keras_history.operation] = gamma / np.sqrt(variance + norm.epsilon)
+    for layer, norm in norms_behind(model).items():
+        gamma, _, _, variance = (value.astype(np.float64) for value in norm.get_weights())
+        scales[layer] = gamma / np.sqrt(variance + norm.epsilon)
     return scales
 
 

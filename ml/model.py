@@ -82,6 +82,12 @@ def base_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return model.layers[: names.index("features")]
 
 
+def norms_behind(model: keras.Model) -> dict[keras.layers.Layer, keras.layers.BatchNormalization]:
+    """The BatchNormalization behind each layer that has one."""
+    norms = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    return {norm.input._keras_history.operation: norm for norm in norms}
+
+
 def set_trainable(model: keras.Model, top_layers: int | None, batch_norm: bool, large_depthwise: bool = True) -> None:
     """Let the last `top_layers` layers of the base learn (None: all of them; 0: none).
 

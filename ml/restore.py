@@ -23,7 +23,7 @@ from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.export import NETWORK
-from ml.model import build_model, enlarging
+from ml.model import build_model, enlarging, norms_behind
 from ml.provenance import ORIGIN, STEPS
 
 PHOTOGRAPHS = 320
@@ -90,11 +90,7 @@ def _is_map_projection(pair: tuple, dense: keras.layers.Layer) -> bool:
 
 
 def _put(model: keras.Model, layers: list, stored: list) -> None:
-    norms = {
-        norm.input._keras_history.operation: norm
-        for norm in model.layers
-        if isinstance(norm, keras.layers.BatchNormalization)
-    }
+    norms = norms_behind(model)
     for layer, (kernel, bias) in zip(layers, stored, strict=True):
         # Stored as (out, h, w, in), depthwise as (1, h, w, channels), dense as (out, in).
         kernel = kernel.transpose(1, 2, 3, 0) if kernel.ndim == 4 else kernel.T
@@ -110,7 +106,7 @@ def _put(model: keras.Model, layers: list, stored: list) -> None:
 
 def _take_apart(model: keras.Model, records: list, size: int) -> None:
     """Give every BatchNormalization the statistics of the photographs, and the scale and shift that undo them."""
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = list(norms_behind(model).values())
     sums = [
         keras.ops.stack([keras.ops.mean(value, axis=(0, 1, 2)), keras.ops.mean(value * value, axis=(0, 1, 2))])
         for value in (norm.input for norm in norms)

@@ -167,8 +167,8 @@ async function restore() {
   }
   const hasDraft = Boolean(kept.values || kept.person);
   find("draft-notice").hidden = !hasDraft;
-  if (kept.person) picker?.refresh(kept.person);
   find("start-over").hidden = !hasDraft;
+  if (kept.person) picker?.refresh(kept.person);
 }
 
 find("start-over").addEventListener("click", () => {
