@@ -11,6 +11,8 @@ def celery_init_app(app):
     """A Celery app whose tasks run inside an app context; also at ``app.extensions["celery"]``."""
 
     class FlaskTask(Task):
+        Request = "portal.workers:Request"  # by name: only a worker has use for it
+
         def __call__(self, *args, **kwargs):
             with app.app_context():
                 return self.run(*args, **kwargs)

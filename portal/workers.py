@@ -7,6 +7,8 @@ import logging
 
 from celery import bootsteps
 from celery.signals import worker_process_init
+from celery.worker import request
+from kombu.transport import virtual
 from redis import Redis, RedisError
 
 from portal.database import utc_now
@@ -34,6 +36,28 @@ def prepare_worker(app):
     celery = app.extensions["celery"]
     celery.steps["worker"].add(Pulse)
     return celery
+
+
+class Request(request.Request):
+    """A message in the worker's hand; once its task is over it is out of the hand, whatever Redis says to that.
+
+    An acknowledgement that Redis does not take, as it is frozen at that moment, is logged by Celery and
+    forgotten, while the message still counts as in hand. With room for one, no other is taken ever again.
+    Redis delivers such a message once more after the visibility timeout, and the lease refuses it.
+    """
+
+    def acknowledge(self):
+        super().acknowledge()
+        self._let_go()
+
+    def reject(self, requeue=False):
+        super().reject(requeue=requeue)
+        self._let_go()
+
+    def _let_go(self):
+        if not self.message.acknowledged:
+            # The worker's own count alone, without what Redis's transport does in Redis.
+            virtual.QoS.ack(self.message.channel.qos, self.message.delivery_tag)
 
 
 class Pulse(bootsteps.StartStopStep):

@@ -68,11 +68,12 @@ class BusyClinic:
     def is_done(self):
         return not {"queued", "running"} & set(self.outcome().statuses)
 
-    def wait(self, seconds):
+    def wait(self, seconds, worker=None):
+        """Until every case is read; what ``worker`` said is told where that takes more than ``seconds``."""
         try:
-            wait_until(self.is_done, seconds, interval=0.5)
-        except AssertionError:
-            raise AssertionError(f"after {seconds:.0f} s: {self.outcome().statuses}") from None
+            wait_until(self.is_done, seconds, worker, interval=0.5)
+        except AssertionError as late:
+            raise AssertionError(f"after {seconds:.0f} s: {self.outcome().statuses}\n{late}") from None
 
     def expect_all_classified_once(self):
         expected = Outcome(Counter(classified=len(self.submitted)), len(self.submitted), 0)
