@@ -27,7 +27,7 @@ def make_case(clinic):
 
 
 @pytest.fixture
-def tab(page, live_server, clinic):
+def tab(live_server, page, clinic):
     """A tab in which a clinician has logged in; ``tab.open(path)`` goes there."""
     user = factories.make_user("clinician", clinic=clinic)
     page.user_id, page.email = user.id, user.email
@@ -169,6 +169,7 @@ def test_a_decision_begun_before_a_pause_is_there_after_the_login(tab, make_case
     assert filled_in(tab) == ANSWERS
     tab.get_by_role("button", name="Record", exact=True).click()
     tab.get_by_text("Your decision is recorded.").wait_for()
+    tab.wait_for_load_state()  # a draft ends in a script, which runs after the sentence is shown
     assert filled_in(tab) == NO_ANSWERS
     assert tab.evaluate("sessionStorage.length") == 0
 

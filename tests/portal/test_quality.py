@@ -91,7 +91,7 @@ def test_the_browser_has_the_servers_thresholds():
 
 
 @pytest.mark.e2e
-def test_the_browser_measures_what_the_server_measures(page, live_server, photo):
+def test_the_browser_measures_what_the_server_measures(live_server, page, photo):
     page.goto(f"{live_server.url}/login")
     photos = [
         photo,
