@@ -25,7 +25,7 @@ run: .venv/installed
 	@exec $(RUN) -m ops
 
 test: .venv-dev/installed
-	@$(DEV) -m pytest -m "not long" $(ARGS)
+	@$(DEV) -m pytest -m "not long" -n logical --maxprocesses 4 $(ARGS)
 
 test-faults: .venv-dev/installed
 	@$(DEV) -m pytest tests/faults tests/abuse $(ARGS)

@@ -14,6 +14,7 @@ import pytest
 from flask import has_app_context
 from flask.testing import FlaskClient
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from config import ROOT, TestingConfig
 from portal import create_app
@@ -45,6 +46,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(3000))
     # Slow ones last: a broken build says so within the first seconds.
     items.sort(key=lambda item: bool(item.get_closest_marker("slow")) + 2 * bool(item.get_closest_marker("e2e")))
+
+
+class Shares(LoadFileScheduling):
+    """Which tests stay together where the suite is shared out to several processes."""
+
+    def _split_scope(self, nodeid):
+        # The model's tests share trainings of minutes; of the others, a file's share what it sets up.
+        return "tests/ml" if nodeid.startswith("tests/ml/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Shares(config, log)
 
 
 def lacking(what):
@@ -225,7 +238,8 @@ def live_server(environment, data_dir, app):
     command = [Path(PYTHON).with_name("gunicorn"), "--bind", f"127.0.0.1:{port}", "portal:create_app()"]
     server = WebServer(command, data_dir / "web.log", environment, port).start()
     yield server
-    server.kill()  # with a tab open it would wait for its connections
+    # With a tab open it would wait for its connections. A test asks for it before `page`: then tabs are closed by now.
+    server.kill()
 
 
 # --- browser and photos -----------------------------------------------------------------------------------------
