@@ -19,7 +19,11 @@ def _diagnoses():
 
 
 def _needed_to_monitor(form, field):
-    if form.disposition.data == "monitor" and not "".join(field.raw_data).strip():
+    if form.disposition.data != "monitor":
+        # Not asked for and out of sight, whatever was typed before: no error that nobody could find.
+        field.errors = []
+        raise StopValidation
+    if not "".join(field.raw_data).strip():
         raise StopValidation(_("Say in how many weeks to look again."))
 
 

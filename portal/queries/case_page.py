@@ -94,9 +94,14 @@ class CasePage(Visit):
         return self.case.taken_until - timedelta(minutes=current_app.config["TAKEN_MINUTES"])
 
     @property
+    def is_refused(self):
+        """A clinician cannot judge the photo: to the health worker the model's view of it counts no more."""
+        return self.case.status == "retake" and self.voice == "patient"
+
+    @property
     def is_judged(self):
         """There is something to explain: the model's view, or that it could not judge."""
-        return self.prediction is not None or self.case.status == "failed"
+        return (self.prediction is not None or self.case.status == "failed") and not self.is_refused
 
     @property
     def is_in_doubt(self):

@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import current_app
 from redis import Redis, RedisError
 from sqlalchemy import func, text
+from sqlalchemy.orm import joinedload
 
 from portal.extensions import db
 from portal.models import BEING_READ, Case, Lesion, Prediction
@@ -64,8 +65,7 @@ def find_failed_cases():
     """The cases no attempt could read, the longest waiting first, as many as the page shows."""
     return db.session.scalars(
         db.select(Case)
-        .join(Case.lesion)
-        .join(Lesion.patient)
+        .options(joinedload(Case.clinic), joinedload(Case.lesion).joinedload(Lesion.patient))
         .where(Case.status == "failed")
         .order_by(Case.submitted_at, Case.id)
         .limit(FAILED_SHOWN)

@@ -101,8 +101,11 @@ def find_reset_user(token):
     return found.user if found else None
 
 
-def use_reset_link(*, token, password):
-    """Set the password by the link and use the link up; every session of the user ends."""
+def use_reset_link(*, token, password, language):
+    """Set the password by the link and use the link up; every session of the user ends.
+
+    A first password comes with the ``language`` it was set in: nobody has chosen another yet.
+    """
     user = find_reset_user(token)
     if user is None:
         raise DomainError(_("This link was used or is too old. Ask an administrator for a new one."))
@@ -110,6 +113,8 @@ def use_reset_link(*, token, password):
     begin_write(db.session)
     if db.session.scalar(_good_links(token).with_for_update()) is None:
         raise Conflict(_("This link was used or is too old. Ask an administrator for a new one."))
+    if user.password_hash is None:
+        user.language = language
     _set_password(user, password_hash)
     audit.record(action="password.reset", target=user, actor=user)
     db.session.commit()

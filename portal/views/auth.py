@@ -1,6 +1,7 @@
 """Log in, the second step, log out, and the one-time link that sets a password."""
 
 from flask import Blueprint, current_app, flash, redirect, request, url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -71,7 +72,7 @@ def reset(token):
     if not form.validate_on_submit():
         return render_form("auth/reset.html", form, email=user.email)
     try:
-        accounts.use_reset_link(token=token, password=form.password.data)
+        accounts.use_reset_link(token=token, password=form.password.data, language=str(get_locale()))
     except DomainError as error:
         return render_form("auth/reset.html", form, error, email=user.email)
     flash(_("Your new password is set. Log in with it."), "success")

@@ -34,7 +34,12 @@ def show(case_id):
 
 
 def _shown_prediction(case):
-    """The model's view; none where a clinician came to another one, as two answers on one sheet help nobody."""
+    """The model's view; none where a clinician came to another one, as two answers on one sheet help nobody.
+
+    Nor is there one where a clinician asks for another photo, as this one cannot be judged.
+    """
+    if case.status == "retake":
+        return None
     review = case.latest_review
     if review is None:
         return case.prediction

@@ -43,8 +43,10 @@ def index():
     filters = read_filters(request.args)
     session[_FILTERS_KEY] = filters.as_args()
     now = utc_now()
-    session[_SEEN_KEY] = now.isoformat()
-    queue = load_queue(current_user, filters, after=request.args.get("after", type=UUID))
+    after = request.args.get("after", type=UUID)
+    if after is None:  # further down, what came to the top meanwhile is not shown
+        session[_SEEN_KEY] = now.isoformat()
+    queue = load_queue(current_user, filters, after=after)
     last_at = None if queue.rows else last_review_at(current_user)
     page = render_template(
         "queue/index.html",

@@ -82,9 +82,11 @@ function update() {
 }
 
 function pointAt(name, message) {
-  const place = showError(name, message);
+  let place = showError(name, message);
   const step = place.closest(".step");
   if (step) steps.open(step);
+  // Its field may be put away, as those of a new patient are once a known one is chosen.
+  if ((place.closest(".field") ?? place).offsetParent === null) place = showError("", message);
   place.scrollIntoView({ block: "center" });
   place.focus({ preventScroll: true });
 }
@@ -152,7 +154,8 @@ function keep() {
 async function restore() {
   const kept = draft.read();
   for (const id of kept.seen ?? []) find(id).dataset.seen = "yes";
-  if (kept.person && picker) picker.choose(kept.person, true);
+  // A page for a known patient may have been given back to "nobody": null says so, absence does not.
+  if (picker && "person" in kept) picker.choose(kept.person, true);
   for (const [name, values] of Object.entries(kept.values ?? {})) {
     for (const input of form.querySelectorAll(`[name=${name}]`)) {
       if (input.type === "checkbox" || input.type === "radio") input.checked = values.includes(input.value);
@@ -220,6 +223,8 @@ window.addEventListener("pageshow", (event) => event.persisted && location.reloa
 
 function filledIn() {
   const data = new FormData(form);
+  const newPatient = value("patient") ? find("new-patient")?.querySelectorAll("[name]") : [];
+  for (const { name } of newPatient ?? []) data.delete(name); // begun, then a known one was chosen
   for (const field of photos) {
     data.delete(field.name);
     if (field.blob) data.set(field.name, field.blob, "photo.jpg"); // the file's own name may be the patient's

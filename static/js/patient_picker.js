@@ -78,7 +78,7 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     showLesions(person?.lesions ?? []);
     if (!person) {
       register(false);
-      query.focus();
+      if (!isRestored) query.focus();
     }
     chosen(person, isRestored);
   }

@@ -14,8 +14,12 @@ export class PhotoField {
     this.input = root.querySelector("input[type=file]");
     this.blob = null;
     root.querySelector(".photo-actions").hidden = false;
-    root.querySelector("[data-camera]").addEventListener("click", () => this.ask("environment"));
+    this.camera = root.querySelector("[data-camera]");
+    this.label = this.camera.textContent.trim();
+    this.camera.addEventListener("click", () => this.ask("environment"));
     root.querySelector("[data-browse]").addEventListener("click", () => this.ask(null));
+    this.removal = root.querySelector("[data-remove]");
+    this.removal?.addEventListener("click", () => this.clear());
     this.input.addEventListener("change", () => this.input.files[0] && this.accept(this.input.files[0]));
   }
 
@@ -44,10 +48,16 @@ export class PhotoField {
   }
 
   refuse() {
+    this.clear(this.texts.photoUnreadable);
+  }
+
+  clear(problem = "") {
     this.blob = null;
     this.input.value = "";
     this.root.querySelector(".photo-preview").hidden = true;
-    this.changed(this, false, this.texts.photoUnreadable);
+    if (this.removal) this.removal.hidden = true;
+    this.camera.querySelector("span").textContent = this.label;
+    this.changed(this, false, problem);
   }
 
   show(canvas, isKept) {
@@ -60,11 +70,11 @@ export class PhotoField {
     const size = this.blob.size < 1e6 ? `${number.format(this.blob.size / 1e3)} kB` : `${number.format(this.blob.size / 1e6)} MB`;
     const words = isKept ? this.texts.kept : this.texts.photoReady;
     this.say(`${words}: ${canvas.width} × ${canvas.height}, ${size}`);
+    if (this.removal) this.removal.hidden = false;
     const guide = this.root.querySelector(".photo-guide");
     if (guide) guide.hidden = true;
-    const camera = this.root.querySelector("[data-camera]");
-    camera.querySelector("span").textContent = this.texts.takeAgain;
-    camera.classList.replace("btn-primary", "btn-outline-secondary");
+    this.camera.querySelector("span").textContent = this.texts.takeAgain;
+    this.camera.classList.replace("btn-primary", "btn-outline-secondary");
   }
 
   say(words) {

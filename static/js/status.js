@@ -15,6 +15,12 @@ const show = (id, isShown) => {
   document.getElementById(id).hidden = !isShown;
 };
 
+// Opening the result counts as having seen it: not in a tab that nobody looks at.
+function whenSeen(act) {
+  if (document.visibilityState === "visible") act();
+  else document.addEventListener("visibilitychange", act, { once: true });
+}
+
 async function look() {
   let status;
   try {
@@ -31,7 +37,7 @@ async function look() {
   if (status && status !== "queued" && status !== "running") {
     // A decision half made outlives the news: the server shows the view before it records.
     if (isTouched) show("live-ready", true);
-    else location.reload();
+    else whenSeen(() => location.reload());
     return;
   }
   if (status) live.dataset.status = status;

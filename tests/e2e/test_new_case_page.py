@@ -59,7 +59,7 @@ def attach(page, content, name=NAME):
 def send(page):
     page.click("label:has(#consent)")
     page.click("#send")
-    page.wait_for_url("**/cases/*-*")
+    page.wait_for_url(lambda url: "/cases/new" not in url)
 
 
 def stored_cases():
@@ -94,6 +94,53 @@ def test_a_draft_shows_the_patient_as_corrected_since(phone):
     phone.reload()
     chosen.filter(has_text="Ana Ruiz, 1991").wait_for(state="attached")
     assert phone.complaints == []
+
+
+def test_a_patient_changed_for_another_is_not_back_after_a_reload(phone, live_server):
+    db.session.rollback()
+    clinic = db.session.scalar(db.select(User)).clinic
+    patient = factories.make_patient(clinic=clinic, reference="HS-7")
+    factories.make_lesion(patient=patient)
+    phone.goto(f"{live_server.url}/cases/new?patient={patient.id}")
+    phone.locator("#step-who summary").click()
+    phone.click("#forget-patient")
+    fill_in(phone)
+    phone.reload()
+    phone.get_by_text("Here is what you had entered before.").wait_for()
+    phone.get_by_text("Photo kept from before:").wait_for()
+    send(phone)
+    (case,) = stored_cases()
+    assert case.patient.reference == "P-1"
+
+
+def test_a_new_patient_begun_does_not_stand_in_the_way_of_a_known_one(phone):
+    db.session.rollback()
+    clinic = db.session.scalar(db.select(User)).clinic
+    factories.make_patient(clinic=clinic, reference="HS-7")
+    fill_in(phone)
+    phone.click("#step-who summary")
+    phone.fill("[name=birth_year]", "65")
+    phone.click("#search-again")
+    phone.fill("#patient-query", "HS-7")
+    phone.click("#patient-results button")
+    send(phone)
+    (case,) = stored_cases()
+    assert case.patient.reference == "HS-7"
+
+
+def test_a_photo_from_further_away_can_be_taken_out_again(phone):
+    fill_in(phone)
+    phone.click("details.more summary")
+    phone.set_input_files("#overview", files=[{"name": NAME, "mimeType": "image/jpeg", "buffer": lesion_photo()}])
+    overview = phone.locator("[data-photo=overview]")
+    overview.get_by_text("Photo ready:").wait_for()
+    overview.get_by_role("button", name="Remove the photo").click()
+    assert overview.locator("figure").is_hidden()
+    phone.reload()
+    phone.get_by_text("Photo kept from before:").wait_for()
+    send(phone)
+    (case,) = stored_cases()
+    assert [image.kind for image in case.images] == ["dermoscopic"]
 
 
 def test_only_the_picture_leaves_the_phone_scaled_down(phone):

@@ -4,6 +4,7 @@ import pyotp
 import pytest
 
 from portal.database import utc_now
+from portal.extensions import db
 from portal.services import accounts, two_factor
 from tests import factories
 from tests.factories import PASSWORD
@@ -104,6 +105,19 @@ def test_a_reset_link_sets_the_password_once(client):
     assert client.post(link, data={"password": NEW_PASSWORD}).location == "/login"
     assert "was used or is too old" in client.get(link, follow_redirects=True).text
     assert log_in(client, user, NEW_PASSWORD).location == "/"
+
+
+def test_a_first_password_keeps_the_language_it_was_set_in(client):
+    user = factories.make_user("health_worker", password_hash=None)
+    spanish = {"Accept-Language": "es"}
+    link = f"/reset/{accounts.issue_reset_link(user=user)}"
+    client.post(link, data={"password": NEW_PASSWORD}, headers=spanish)
+    db.session.refresh(user)
+    assert user.language == "es"
+    link = f"/reset/{accounts.issue_reset_link(user=user)}"
+    client.post(link, data={"password": NEW_PASSWORD[::-1]}, headers={"Accept-Language": "hi"})
+    db.session.refresh(user)
+    assert user.language == "es", "chosen once"
 
 
 def test_logging_out(as_user):

@@ -4,6 +4,7 @@ import pytest
 
 from portal.extensions import db
 from portal.models import AuditEvent
+from portal.services import cases
 from tests import factories
 
 CLASSIFIED = {"tier": "soon", "tier_reasons": [{"code": "worried", "tier": "soon", "params": {}}]}
@@ -42,12 +43,21 @@ def test_it_has_the_photo_the_chance_the_safety_net_and_the_limits(clinic, healt
     assert "No clinician has looked at the photo yet" in page
 
 
-@pytest.mark.parametrize("status", ["queued", "running", "retake"])
+@pytest.mark.parametrize("status", ["queued", "running"])
 def test_before_the_result_it_promises_nothing(clinic, health_worker, status):
     page = read(health_worker, make_case(clinic, status))
     assert "A clinician will look at it" in page
     assert "Come back if" in page
     assert "Of 100 spots" not in page
+
+
+def test_of_a_photo_that_cannot_be_judged_it_says_that_another_is_needed(clinic, health_worker):
+    case = make_case(clinic)
+    cases.ask_retake(case=case, clinician=factories.make_user("clinician", clinic=clinic), reason="wrong_spot")
+    page = read(health_worker, case)
+    assert "A clinician has looked at the photo and cannot judge the spot from it" in page
+    assert "Of 100 spots" not in page and "No clinician has looked" not in page
+    assert "Come back if" in page
 
 
 def test_a_decision_comes_first(clinic, health_worker):

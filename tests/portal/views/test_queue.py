@@ -106,6 +106,15 @@ def test_next_shows_first_what_came_meanwhile_and_is_more_urgent(clinic, clinici
     assert response.headers["Location"] == f"/cases/{following.id}"
 
 
+def test_further_down_the_queue_the_top_is_not_seen(clinic, clinician):
+    here, following = (make_case(clinic, tier="routine", reference=name) for name in "AB")
+    clinician.get("/queue")
+    urgent = make_case(clinic, tier="urgent", reference="C")
+    clinician.get(f"/queue?after={here.id}")
+    assert clinician.get(f"/queue/next?after={here.id}").location == f"/cases/{urgent.id}"
+    assert clinician.get(f"/queue/next?after={here.id}").location == f"/cases/{following.id}"
+
+
 def test_after_the_last_case_next_is_back_at_the_top(clinic, clinician):
     skipped = make_case(clinic, tier="urgent", reference="A")
     last = make_case(clinic, tier="soon", reference="B")
