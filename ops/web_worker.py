@@ -2,7 +2,7 @@
 
 gunicorn's own hands a connection to a thread at its first byte, so a handful of slow phones, or of people who
 mean harm, would hold every thread. Here the worker's one event loop collects requests, large ones on disk, and
-whoever is slower than MIN_BYTES_A_SECOND is cut off. Threads never wait for a sender.
+whoever is slower than MIN_BYTES_A_SECOND or silent for SILENT_SECONDS is cut off. Threads never wait for a sender.
 """
 
 import re
@@ -21,6 +21,7 @@ from config import Config
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10
 MIN_BYTES_A_SECOND = 2 * 1024  # a phone at the edge of the network is slower than 8
+SILENT_SECONDS = 30  # a phone that loses the network for a moment; also what its body may be late by at first
 MEMORY_BYTES = 32 * 1024  # of one request; a longer one waits on disk
 RECEIVE_BYTES = 256 * 1024
 FAREWELL_SECONDS = 2
@@ -43,6 +44,7 @@ class Request:
         self._file = SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  closed with its request
         self._head = b""
         self._missing = None  # bytes of the body still to come; None before the head is complete
+        self._body_bytes = 0
         self.is_whole = False  # the connection can be used again after it
         self.deadline = time.monotonic() + HEAD_SECONDS
 
@@ -68,6 +70,7 @@ class Request:
             if not self._expect_body(self._head[:end]):
                 return self._finish(is_whole=False)
         self._file.write(data[: self._missing])
+        self._go_on(len(data))
         surplus = len(data) - self._missing
         self._missing = max(0, -surplus)
         # A second request sent behind the first without waiting is dropped: its sender asks again.
@@ -84,12 +87,18 @@ class Request:
         """False for a body that is too long, or of no certain length: it is refused by its head alone."""
         lengths = [int(digits) for digits in LENGTH.findall(head)] or [0]
         self._missing = lengths[0]
-        self.deadline = time.monotonic() + HEAD_SECONDS + self._missing / MIN_BYTES_A_SECOND
+        self._body_begun_at = time.monotonic()
         if len(lengths) > 1 or self._missing > Config.MAX_CONTENT_LENGTH or CHUNKED.search(head):
             return False
         if self._missing and CONTINUE.search(head):
             self._sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
+
+    def _go_on(self, received):
+        """Time for more, by what has come so far: the length that the head promised buys none."""
+        self._body_bytes += received
+        as_slow_as_may_be = self._body_begun_at + self._body_bytes / MIN_BYTES_A_SECOND
+        self.deadline = min(time.monotonic(), as_slow_as_may_be) + SILENT_SECONDS
 
     def _finish(self, *, is_whole):
         self.is_whole = is_whole

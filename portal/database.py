@@ -14,6 +14,14 @@ LOCK_POLL_SECONDS = 0.002
 WRITE_AHEAD_LOG_BYTES = 32 * 1024 * 1024
 CHECKPOINT_SECONDS = 5
 CHECKPOINT_PAUSE_SECONDS = 5
+# libpq's own would have every thread wait for minutes to hours for a server whose machine is gone.
+DEAD_SERVER_LIMITS = {
+    "connect_timeout": 5,  # seconds
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 _BEGIN_OPTION = "sqlite_begin"
 # Execution option: a transaction that takes SQLite's write lock as it begins.
 SQLITE_WRITE = {_BEGIN_OPTION: "BEGIN IMMEDIATE"}
@@ -70,7 +78,8 @@ def engine_options(url):
     return {
         "hide_parameters": True,
         "pool_pre_ping": True,
-        "connect_args": {"options": f"-c timezone=utc -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"},
+        "connect_args": DEAD_SERVER_LIMITS
+        | {"options": f"-c timezone=utc -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"},
     }
 
 

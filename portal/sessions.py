@@ -5,9 +5,10 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy.exc import OperationalError
 
+from config import ConfigurationError
 from portal.database import utc_now
 from portal.extensions import db, login_manager
-from portal.models import LoginSession, User
+from portal.models import ROLES, LoginSession, User
 from portal.models.login import hash_token
 from portal.redirects import own_path
 from portal.services import logins
@@ -24,6 +25,8 @@ SETUP_ENDPOINTS = PASSIVE_ENDPOINTS | {"account.two_factor", "account.language",
 
 
 def init_app(app):
+    if unknown := set(app.config["TWO_FACTOR_ROLES"]) - set(ROLES):
+        raise ConfigurationError(f"TWO_FACTOR_ROLES names {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}.")
     login_manager.session_protection = None  # phones change their address within a session
     login_manager.user_loader(load_user)
     login_manager.unauthorized_handler(ask_to_log_in)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from config import Config
+from ops.web_worker import SILENT_SECONDS, Request
 from tests.processes import PYTHON, WebServer, free_port
 
 pytestmark = pytest.mark.slow
@@ -75,6 +76,24 @@ def test_more_silent_connections_than_threads_hold_nobody_up(dial):
     assert time.monotonic() - started < 4
     assert crowd[0].recv(1) == crowd[1].recv(1) == b"", "who never finishes is cut off"
     assert 8 < time.monotonic() - begun < 15
+
+
+def test_what_a_head_promises_buys_no_time():
+    ours, theirs = socket.socketpair()
+    request = Request(ours)
+    theirs.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\na")
+    assert not request.receive()
+    assert request.deadline < time.monotonic() + SILENT_SECONDS + 1
+    theirs.sendall(b"a" * 60_000)
+    while not request.receive() and request._body_bytes < 60_001:
+        pass
+    request._body_begun_at -= 40  # 1.5 KB a second by now
+    theirs.sendall(b"a")
+    assert not request.receive()
+    assert request.deadline < time.monotonic() + SILENT_SECONDS - 5
+    for sock in (ours, theirs):
+        sock.close()
+    request.close()
 
 
 @pytest.mark.parametrize(

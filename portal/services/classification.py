@@ -61,7 +61,12 @@ def ring_for_sweep():
 
 def classify(case_id):
     """Claim one case, read its photo and store the result. Safe to call for any case, any number of times."""
-    classifier = load_classifier()  # before the claim: a worker that cannot load its model uses up no attempt
+    try:
+        classifier = load_classifier()  # before the claim: a worker that cannot load its model uses up no attempt
+    except (OSError, ValueError) as error:
+        # In one line: it is said for every case of every sweep until somebody mends it.
+        log.error("case %s waits: the model cannot be loaded: %s", case_id, error)
+        return
     claim = claim_case(case_id)
     if claim is None:
         return

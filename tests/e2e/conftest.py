@@ -90,3 +90,18 @@ def open_as(browser, portal, people):
     yield open_tab
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def phone(live_server, page):
+    """A health worker on the new-case page, at the size of a small phone."""
+    user = factories.make_user()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(live_server.url + "/login")
+    page.fill("[name=email]", user.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.click("main button")
+    page.wait_for_url("**/cases")
+    page.goto(live_server.url + "/cases/new")
+    page.locator("#register-patient").wait_for()
+    return page

@@ -1,18 +1,14 @@
 """The new-case page on a phone: nothing is lost, nothing is sent twice, nothing of the file but its picture leaves."""
 
 import io
-from datetime import UTC, datetime
 
 import pytest
 from PIL import Image as Picture
 
-from portal.database import begin_write
 from portal.extensions import db
-from portal.models import Case, User
 from tests import factories
+from tests.e2e.new_case_form import NAME, attach, fill_in, send, stored_cases
 from tests.photos import lesion_image, lesion_photo
-
-NAME = "Ada Example 1964.jpg"
 
 # The browser shows no test the files of a request: the page itself tells what it is about to send.
 NOTE_WHAT_IS_SENT = """
@@ -25,48 +21,6 @@ XMLHttpRequest.prototype.send = async function (form) {
 """
 
 
-@pytest.fixture
-def phone(live_server, page):
-    """A health worker on the new-case page, at the size of a small phone."""
-    user = factories.make_user()
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(live_server.url + "/login")
-    page.fill("[name=email]", user.email)
-    page.fill("[name=password]", factories.PASSWORD)
-    page.click("main button")
-    page.wait_for_url("**/cases")
-    page.goto(live_server.url + "/cases/new")
-    page.locator("#register-patient").wait_for()
-    return page
-
-
-def fill_in(page, photo=None):
-    page.click("#register-patient")
-    page.fill("[name=reference]", "P-1")
-    page.click("#step-who .step-next")
-    page.select_option("[name=body_site]", "face")
-    page.click("#step-where .step-next")
-    page.click("label:has([value=oozing])")
-    page.click("#step-changed .step-next")
-    attach(page, photo or lesion_photo())
-    page.get_by_text("Photo ready:").wait_for()
-
-
-def attach(page, content, name=NAME):
-    page.set_input_files("#dermoscopic", files=[{"name": name, "mimeType": "image/jpeg", "buffer": content}])
-
-
-def send(page):
-    page.click("label:has(#consent)")
-    page.click("#send")
-    page.wait_for_url(lambda url: "/cases/new" not in url)
-
-
-def stored_cases():
-    db.session.rollback()
-    return db.session.scalars(db.select(Case)).all()
-
-
 def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
     fill_in(phone)
     phone.reload()
@@ -77,55 +31,6 @@ def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
     (case,) = stored_cases()
     assert (case.patient.reference, case.lesion.body_site, case.checklist) == ("P-1", "face", ["oozing"])
     assert case.dermoscopic_image.width == lesion_image().width
-
-
-def test_a_draft_shows_the_patient_as_corrected_since(phone):
-    db.session.rollback()
-    clinic = db.session.scalar(db.select(User)).clinic
-    patient = factories.make_patient(clinic=clinic, reference="HS-7", name="Ana Ruiz", birth_year=1961)
-    db.session.rollback()
-    phone.fill("#patient-query", "HS-7")
-    phone.click("#patient-results button")
-    chosen = phone.locator("[data-chosen-facts]")
-    chosen.filter(has_text="Ana Ruiz, 1961").wait_for(state="attached")
-    begin_write(db.session)
-    patient.birth_year = 1991
-    db.session.commit()
-    phone.reload()
-    chosen.filter(has_text="Ana Ruiz, 1991").wait_for(state="attached")
-    assert phone.complaints == []
-
-
-def test_a_patient_changed_for_another_is_not_back_after_a_reload(phone, live_server):
-    db.session.rollback()
-    clinic = db.session.scalar(db.select(User)).clinic
-    patient = factories.make_patient(clinic=clinic, reference="HS-7")
-    factories.make_lesion(patient=patient)
-    phone.goto(f"{live_server.url}/cases/new?patient={patient.id}")
-    phone.locator("#step-who summary").click()
-    phone.click("#forget-patient")
-    fill_in(phone)
-    phone.reload()
-    phone.get_by_text("Here is what you had entered before.").wait_for()
-    phone.get_by_text("Photo kept from before:").wait_for()
-    send(phone)
-    (case,) = stored_cases()
-    assert case.patient.reference == "P-1"
-
-
-def test_a_new_patient_begun_does_not_stand_in_the_way_of_a_known_one(phone):
-    db.session.rollback()
-    clinic = db.session.scalar(db.select(User)).clinic
-    factories.make_patient(clinic=clinic, reference="HS-7")
-    fill_in(phone)
-    phone.click("#step-who summary")
-    phone.fill("[name=birth_year]", "65")
-    phone.click("#search-again")
-    phone.fill("#patient-query", "HS-7")
-    phone.click("#patient-results button")
-    send(phone)
-    (case,) = stored_cases()
-    assert case.patient.reference == "HS-7"
 
 
 def test_a_photo_from_further_away_can_be_taken_out_again(phone):
@@ -227,35 +132,6 @@ def test_a_file_that_is_no_photo_is_told_at_once(phone):
     error = phone.locator("#dermoscopic-error")
     error.wait_for()
     assert "cannot be read as a photo" in error.inner_text()
-
-
-def test_a_taken_reference_leads_to_the_patient(phone):
-    begin_write(db.session)
-    clinic = db.session.scalar(db.select(factories.User)).clinic
-    factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="P-1", name="Ada Example"))
-    fill_in(phone)
-    phone.click("label:has(#consent)")
-    phone.click("#send")
-    phone.locator("#patient-results-status", has_text="registered already").wait_for()
-    phone.complaints.clear()
-    phone.locator("#patient-results button").click()
-    assert "All there." in phone.locator("#missing").inner_text()
-    phone.click("#send")
-    phone.wait_for_url("**/cases/*-*")
-    assert len(stored_cases()) == 1
-
-
-def test_the_last_photo_has_the_date_that_every_page_gives_it(phone):
-    begin_write(db.session)
-    clinic = db.session.scalar(db.select(factories.User)).clinic
-    lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic, reference="P-1"))
-    factories.make_case("reviewed", lesion=lesion, submitted_at=datetime(2026, 11, 22, 20, 30, tzinfo=UTC))
-    zone = {"timezoneId": "Pacific/Auckland"}  # where it was the 23rd already
-    phone.context.new_cdp_session(phone).send("Emulation.setTimezoneOverride", zone)
-    phone.click("#patient-query")
-    phone.keyboard.type("P-1")
-    phone.locator("#patient-results button").click()
-    assert "Nov 22, 2026" in phone.locator("#lesion-options").inner_text()
 
 
 @pytest.mark.parametrize(

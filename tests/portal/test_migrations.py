@@ -48,6 +48,16 @@ def test_down_to_nothing_and_up_again(app):
     assert schema() == before
 
 
+def test_a_database_of_a_newer_release_is_left_as_it_is(app, capfd):
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'of_tomorrow'"))
+    upgrade()
+    assert "of a newer release" in capfd.readouterr().out
+    with db.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "of_tomorrow"
+    assert factories.make_case("reviewed").id
+
+
 @pytest.mark.parametrize("release", REVISIONS)
 def test_from_each_earlier_schema_with_data_up_and_down(app, release):
     """Rows of every table, as that schema knows them, survive the way to today's and back."""

@@ -6,6 +6,8 @@ import pytest
 from flask import session
 from flask_login import encode_cookie
 
+from config import ConfigurationError, TestingConfig
+from portal import create_app
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import LoginSession
@@ -159,6 +161,12 @@ def test_login_sends_nobody_to_another_site(app, target):
     data = {"email": user.email, "password": factories.PASSWORD}
     answer = app.test_client().post("/login", query_string={"next": target}, data=data)
     assert answer.location == "/"
+
+
+def test_a_role_that_does_not_exist_cannot_need_two_factor(environment):
+    # A slip of the pen would let every administrator in with a password alone.
+    with pytest.raises(ConfigurationError, match="TWO_FACTOR_ROLES names admins; there are health_worker, clinician"):
+        create_app(TestingConfig(environment | {"TWO_FACTOR_ROLES": "clinician, admins"}))
 
 
 def test_role_that_needs_two_factor_is_sent_to_set_it_up(app, as_user):

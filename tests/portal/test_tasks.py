@@ -38,5 +38,5 @@ def test_a_worker_without_a_model_uses_up_no_attempt(app, environment, data_dir,
     environment["MODEL_DIR"] = str(data_dir / "nothing")
     worker = make_worker()
     case = cases.submit_case(submitter=factories.make_user(), **factories.new_case_values())
-    wait_until(lambda: worker.output().count("FileNotFoundError") >= 2, 30, worker)
+    wait_until(lambda: worker.output().count(f"case {case.id} waits: the model cannot be loaded") >= 2, 30, worker)
     assert (status_of(case.id), case.attempts) == ("queued", 0)

@@ -100,8 +100,7 @@ class TestTheCasePage:
         page = as_user(factories.make_user(clinic=case.clinic)).get(f"/cases/{case.id}").text
         assert "A new photo is asked for" in page and "Leaflet for the patient" in page
         assert ("tier-urgent" in page) == (tier == "urgent") and "tier-routine" not in page
-        assert "bar-name" not in page and "Of 100 spots" not in page and "confidence" not in page
-        assert "bar-name" in clinician.get(f"/cases/{case.id}").text
+        assert not any(words in page for words in ("bar-name", "Of 100 spots", "confidence"))
 
     def test_a_failed_case_can_be_decided_without_the_model(self, make_case, clinician):
         case = make_case("failed", prediction=False, tier_reasons=[])
@@ -162,8 +161,7 @@ class TestDeciding:
         assert said == ("mel", True, "monitor", 6, "Irregular network.")
         assert review.prediction_id == case.prediction_id
         page = clinician.get(f"/cases/{case.id}").text
-        assert "Look again later, in 6 weeks" in page
-        assert "Irregular network." in page
+        assert "Look again later, in 6 weeks" in page and "Irregular network." in page
 
     def test_goes_on_to_the_next_case(self, case, clinician):
         response = clinician.post(f"/cases/{case.id}/reviews", data={**DECISION, "then": "next"})
