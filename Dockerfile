@@ -6,7 +6,7 @@ RUN python -m venv /srv/venv \
  && /srv/venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 
 FROM python:3.11-slim
-RUN useradd --system --create-home --home-dir /srv/home portal
+RUN useradd --uid 10001 --create-home --home-dir /srv/home portal
 WORKDIR /srv/portal
 COPY --from=build /srv/venv /srv/venv
 COPY . .

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
-from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, func, insert, inspect, select, text
+from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, column, func, insert, inspect, select, text
+from sqlalchemy import table as table_clause
 
 from portal.database import SQLITE_WRITE, UtcDateTime, utc_now
 from portal.extensions import db
@@ -66,7 +67,7 @@ def restore_backup(path, passphrase):
 
 
 def _write_rows(file):
-    """One JSON value a line: a head, then each table's name and rows, then the count of each table's rows."""
+    """One JSON value a line: a head, each table's name, columns and rows, then the count of each table's rows."""
     counts = {}
     with db.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
@@ -74,7 +75,7 @@ def _write_rows(file):
         with connection.begin():
             _write_line(file, {"revision": _revision(connection), "made_at": utc_now().isoformat()})
             for table in db.metadata.sorted_tables:
-                _write_line(file, {"table": table.name})
+                _write_line(file, {"table": table.name, "columns": table.columns.keys()})
                 counts[table.name] = 0
                 rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
                     select(table).order_by(*table.primary_key)
@@ -89,27 +90,47 @@ def _write_rows(file):
 def _read_rows(file, connection):
     head = json.loads(file.readline())
     if head["revision"] != _revision(connection):
-        raise CannotRestore(f"The backup is of schema {head['revision']}; run `flask --app portal db upgrade` to it.")
-    for table in db.metadata.sorted_tables:
+        raise CannotRestore(
+            f"The backup is of schema {head['revision']}. On a new database run "
+            f"`flask --app portal db upgrade {head['revision']}`, restore, then `flask --app portal db upgrade`."
+        )
+    tables = _existing_tables(connection)
+    for table in tables:
         if connection.scalar(select(func.count()).select_from(table)):
             raise CannotRestore("The database holds rows already. Restore into an empty one.")
     _defer_foreign_keys(connection)
-    counts, table, batch = {}, None, []
+    counts, table, columns, batch = {}, None, [], []
     for line in file:
         value = json.loads(line)
         if isinstance(value, list):
-            batch.append(_from_json(table, value))
+            batch.append(_from_json(columns, value))
             counts[table.name] += 1
         if batch and (len(batch) == ROWS_AT_ONCE or isinstance(value, dict)):
-            connection.execute(insert(table), batch)
+            connection.execute(insert(table_clause(table.name, *columns)), batch)
             batch = []
         if isinstance(value, dict) and "table" in value:
             table = db.metadata.tables[value["table"]]
+            columns = _columns(table, value.get("columns", table.columns.keys()))
             counts[table.name] = 0
         elif isinstance(value, dict) and value["counts"] != counts:
             raise DamagedFile
-    _advance_sequences(connection)
+    _advance_sequences(connection, tables)
     return counts
+
+
+def _existing_tables(connection):
+    """Today's tables that this database has: one of an earlier schema may lack some."""
+    names = set(inspect(connection).get_table_names())
+    return [table for table in db.metadata.sorted_tables if table.name in names]
+
+
+def _columns(table, names):
+    """Those the rows have, without today's defaults: an earlier schema has no column for them."""
+    if unknown := set(names) - set(table.columns.keys()):
+        raise CannotRestore(
+            f"{table.name} has no {', '.join(sorted(unknown))} today: restore with the earlier release."
+        )
+    return [column(name, table.columns[name].type) for name in names]
 
 
 def _defer_foreign_keys(connection):
@@ -118,11 +139,11 @@ def _defer_foreign_keys(connection):
     connection.execute(text("PRAGMA defer_foreign_keys = ON" if on_sqlite else "SET CONSTRAINTS ALL DEFERRED"))
 
 
-def _advance_sequences(connection):
+def _advance_sequences(connection, tables):
     if connection.dialect.name != "postgresql":
         return
     quote = connection.dialect.identifier_preparer.quote
-    for table in db.metadata.sorted_tables:
+    for table in tables:
         key = next(iter(table.primary_key))
         if table.autoincrement_column is key:
             last = select(func.max(key)).scalar_subquery()
@@ -147,8 +168,8 @@ def _to_json(value):
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
-def _from_json(table, values):
-    return {column.name: _read_value(column.type, value) for column, value in zip(table.columns, values, strict=True)}
+def _from_json(columns, values):
+    return {column.name: _read_value(column.type, value) for column, value in zip(columns, values, strict=True)}
 
 
 def _read_value(kind, value):
@@ -161,19 +182,20 @@ def _read_value(kind, value):
     return uuid.UUID(value) if isinstance(kind, Uuid) else value
 
 
-passphrase_option = click.option(
-    "--passphrase",
-    envvar="BACKUP_PASSPHRASE",
-    prompt=True,
-    hide_input=True,
-    confirmation_prompt=False,
-    help="Opens the file; by default BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.",
-)
+def passphrase_option(*, asked_twice):
+    return click.option(
+        "--passphrase",
+        envvar="BACKUP_PASSPHRASE",
+        prompt=True,
+        hide_input=True,
+        confirmation_prompt=asked_twice,
+        help="Opens the file; by default BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.",
+    )
 
 
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False))
-@passphrase_option
+@passphrase_option(asked_twice=True)
 @with_appcontext
 def backup_command(file, passphrase):
     """Write the whole database, sealed with a passphrase, to FILE. The portal may go on running."""
@@ -188,7 +210,7 @@ def backup_command(file, passphrase):
 
 @click.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@passphrase_option
+@passphrase_option(asked_twice=False)
 @with_appcontext
 def restore_command(file, passphrase):
     """Fill an empty, migrated database from a backup FILE: everything in it, or nothing."""

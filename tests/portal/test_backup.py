@@ -1,6 +1,11 @@
 """A backup holds every row as it was, opens with its passphrase alone, and is restored whole or not at all."""
 
+import gzip
+import io
+import json
+
 import pytest
+from flask_migrate import downgrade, upgrade
 from sqlalchemy import select
 
 from config import TestingConfig
@@ -8,12 +13,14 @@ from portal import create_app
 from portal.backup import CannotRestore, restore_backup, write_backup
 from portal.extensions import db
 from portal.models import Case
+from portal.sealed_file import SealedReader, SealedWriter
 from portal.services import audit
 from tests import factories
 
 pytestmark = pytest.mark.databases
 
 PASSPHRASE = "a long enough passphrase"
+EARLIER = "2026_11_24_no_age_in_views"
 
 
 @pytest.fixture
@@ -64,6 +71,44 @@ def test_it_restores_into_the_other_kind_of_database_row_for_row(backup, filled,
     assert all_rows() == before
     # The next row gets a number of its own.
     assert factories.make_review(factories.make_case("classified")).id > max(row.id for row in before["review"])
+
+
+def test_one_of_an_earlier_release_goes_into_its_schema_and_then_up(backup, filled, request):
+    before = all_rows()
+    rewrite(backup, as_of_earlier_release)
+    request.getfixturevalue("other")
+    with pytest.raises(CannotRestore, match=f"run `flask --app portal db upgrade {EARLIER}`"):
+        restore_backup(backup, PASSPHRASE)
+    downgrade(revision=EARLIER)
+    restore_backup(backup, PASSPHRASE)
+    upgrade()
+    assert all_rows() == before
+
+
+def as_of_earlier_release(lines):
+    """A backup's lines as EARLIER had them: without the column that came after it."""
+    position = None
+    for line in lines:
+        if isinstance(line, list) and position is not None:
+            line.pop(position)
+        elif "revision" in line:
+            line["revision"] = EARLIER
+        elif "table" in line:
+            position = line["columns"].index("facts_then") if line["table"] == "case" else None
+            line["columns"] = [name for name in line["columns"] if name != "facts_then"]
+        else:
+            position = None
+        yield line
+
+
+def rewrite(path, change):
+    with open(path, "rb") as file, gzip.GzipFile(fileobj=io.BufferedReader(SealedReader(file, PASSPHRASE))) as packed:
+        lines = [json.loads(line) for line in packed]
+    with open(path, "wb") as file:
+        sealed = SealedWriter(file, PASSPHRASE)
+        with gzip.GzipFile(fileobj=sealed, mode="wb") as packed:
+            packed.writelines(json.dumps(line).encode() + b"\n" for line in change(lines))
+        sealed.finish()
 
 
 def test_it_is_taken_as_of_one_moment_and_closed_to_others(backup):
