@@ -13,13 +13,13 @@ from pathlib import Path
 
 from ml.classifier import ARTIFACT, Classifier
 from ml.data import read_dataset, read_split
+from ml.intervals import wilson_interval
 from ml.labels import CLASSES, MALIGNANT, NAMES
 from ml.observe import facts_of, observe_paths
 from ml.preprocess import decode
 from ml.runtime import Observation
 from portal.models.case import TIERS
 from portal.quality import measure_quality
-from portal.queries.agreement import wilson_interval
 from portal.triage import decide, operating_points
 
 

@@ -274,6 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"cannot calibrate: {error}", file=sys.stderr)
         return 1
+    fitted["manifest_sha256"] = model_json.manifest_hashes(options.manifests)  # of whose photographs it all is
     model_json.add_step(fitted, "ml.calibrate", arguments or sys.argv[1:], started)
     model_json.write(options.artifact, fitted)
     Classifier.load(options.artifact)

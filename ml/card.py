@@ -175,7 +175,10 @@ def interval_note(metrics: dict) -> str:
     """Which intervals are of another kind; a report from before there were two says nothing of it."""
     if "intervals" not in metrics:
         return ""
-    return ", by percentiles; for the calibration error, to which resampling adds, by reverse percentiles"
+    return (
+        ", by percentiles; for the calibration error, to which resampling adds, by reverse percentiles; "
+        "for a share in which all lesions agree, which resampling cannot move, Wilson's on these lesions"
+    )
 
 
 def write_card(metadata: dict, notes: str = "") -> str:
@@ -245,11 +248,26 @@ def _minutes(step: dict) -> str:
     return "unknown" if step["seconds"] is None else f"{step['seconds'] / 60:.1f} min"
 
 
-def _report_of(version: str, path: Path) -> dict:
+def _report_of(version: str, views: str, path: Path) -> dict:
     report = json.loads(path.read_text())
     if report.get("model_version") != version:
         raise ValueError(f"{path} measured {report.get('model_version')}, not {version}")
+    if report["views"] != views:
+        raise ValueError(f"{path} measured with the views {report['views']}, and the artefact uses {views}")
+    if report["split"] in ("train", "validation", "calibration"):
+        raise ValueError(f"{path} measured {report['split']}, on which the model was made")
     return report
+
+
+def notes_on(version: str, path: Path) -> str:
+    """What a person wrote of this very version, which the first line names; of another it says nothing."""
+    if not path.exists():
+        return ""
+    first, _, notes = path.read_text().partition("\n")
+    if first == f"<!-- {version} -->":
+        return notes
+    print(f"{path} is left out: its first line is not <!-- {version} -->", file=sys.stderr)
+    return ""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -260,10 +278,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         metadata = model_json.read(options.artifact)
         if options.metrics:
-            metadata["metrics"] = _report_of(metadata["version"], options.metrics)
+            metadata["metrics"] = _report_of(metadata["version"], metadata["test_time_augmentation"], options.metrics)
             model_json.write(options.artifact, metadata)
-        notes = options.artifact / NOTES
-        card = write_card(metadata, notes.read_text() if notes.exists() else "")
+        card = write_card(metadata, notes_on(metadata["version"], options.artifact / NOTES))
     except (OSError, ValueError) as error:
         print(f"cannot write the card: {error}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ commands.
 
 import argparse
 import csv
+import filecmp
 import hashlib
 import json
 import sys
@@ -55,10 +56,10 @@ def read_dataset(directory: Path | str) -> list[Record]:
     """Every image a folder's table names, ordered by image id.
 
     Raises DatasetError when the folder has no table that is understood, when its table lacks a
-    column, when a row has no picture or an unknown diagnosis, or when an image id comes twice.
+    column, when a row has no picture, two unlike ones or an unknown diagnosis, or is there twice.
     """
     directory = Path(directory)
-    pictures = _pictures(directory)
+    pictures, twins = _pictures(directory)
     table = next(iter(sorted(directory.rglob(HAM_TABLE))), None)
     if table is not None:
         rows = _rows(table)
@@ -68,7 +69,7 @@ def read_dataset(directory: Path | str) -> list[Record]:
         records = [_ham_record(row, pictures) for row in rows]
     else:
         records = _read_isic(directory, pictures)
-    _check(directory, records)
+    _check(directory, records, twins)
     return sorted(records, key=lambda record: record.image_id)
 
 
@@ -183,10 +184,16 @@ def _lesion_ids(records: list[Record]) -> list[str]:
     return list(dict.fromkeys(record.lesion_id for record in records))
 
 
-def _pictures(directory: Path) -> dict[str, Path]:
-    return {
-        path.stem: path for path in sorted(directory.rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()
-    }
+def _pictures(directory: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Each picture by its file name's stem, and of those that are there twice and differ the other one."""
+    pictures, twins = {}, {}
+    for path in sorted(directory.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        first = pictures.setdefault(path.stem, path)
+        if first != path and not filecmp.cmp(first, path, shallow=False):
+            twins[path.stem] = path
+    return pictures, twins
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -196,7 +203,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _ham_record(row: dict[str, str], pictures: dict[str, Path]) -> Record:
     image_id = row["image_id"]
-    age = row.get("age") or ""
+    age = (row.get("age") or "").strip()
     return Record(
         image_id=image_id,
         lesion_id=row.get("lesion_id") or image_id,
@@ -210,7 +217,8 @@ def _ham_record(row: dict[str, str], pictures: dict[str, Path]) -> Record:
 
 
 def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
-    return value if value in vocabulary else None
+    word = (value or "").strip().lower()  # as ml.metadata reads it
+    return word if word in vocabulary else None
 
 
 def _read_isic(directory: Path, pictures: dict[str, Path]) -> list[Record]:
@@ -248,8 +256,13 @@ def _hot(row: dict[str, str]) -> str | None:
     return marked[0] if len(marked) == 1 else None
 
 
-def _check(directory: Path, records: list[Record]) -> None:
+def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> None:
     faults = [f"{r.image_id}: no picture" for r in records if r.path is None]
+    faults += [
+        f"{r.image_id}: two pictures that differ, {r.path} and {twins[r.image_id]}"
+        for r in records
+        if r.image_id in twins
+    ]
     faults += [
         f"{r.image_id}: diagnosis {r.label!r} is not one of {', '.join(CLASSES)}"
         for r in records

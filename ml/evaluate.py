@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,52 +19,16 @@ import numpy as np
 from ml import conformal, metrics, skin_tone
 from ml.classifier import ARTIFACT, VIEWS, Classifier
 from ml.data import MANIFESTS, read_dataset, read_split
-from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
+from ml.labels import CLASSES, INDEX
 from ml.metadata import FACTS
 from ml.observe import Observations, facts_of, labels_of, observe_paths
 from ml.plots import draw_page
 from ml.preprocess import UnreadableImage
+from ml.report import Case, report
 
 SUBSETS = tuple(
     tuple(fact for position, fact in enumerate(FACTS) if number >> position & 1) for number in range(2 ** len(FACTS))
 )
-
-
-@dataclass(frozen=True)
-class Case:
-    """N photographs as the classifier judged them under one set of known facts."""
-
-    labels: np.ndarray  # (N,) class indices
-    probabilities: np.ndarray  # (N, 7), fused and calibrated
-    members: np.ndarray  # bool (N, 7), the conformal sets
-    prior: np.ndarray  # (7,)
-    thresholds: dict
-
-    @property
-    def malignant(self) -> np.ndarray:
-        return np.isin(self.labels, MALIGNANT_INDICES)
-
-    @property
-    def risk(self) -> np.ndarray:
-        return self.probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
-
-    @property
-    def balanced_decisions(self) -> np.ndarray:
-        return (self.probabilities / self.prior).argmax(axis=1)
-
-    @property
-    def plain_decisions(self) -> np.ndarray:
-        return self.probabilities.argmax(axis=1)
-
-    def part(self, chosen: np.ndarray) -> "Case":
-        """The photographs for which bool (N,) holds."""
-        return Case(
-            self.labels[chosen],
-            self.probabilities[chosen],
-            self.members[chosen],
-            self.prior,
-            self.thresholds,
-        )
 
 
 def judge(classifier: Classifier, logits: np.ndarray, labels, facts: list[dict], known) -> Case:
@@ -76,84 +39,6 @@ def judge(classifier: Classifier, logits: np.ndarray, labels, facts: list[dict],
     quantiles = np.stack([classifier.quantiles(one) for one in told])
     members = conformal.set_members(fused, quantiles)
     return Case(labels, fused, members, classifier.prior, classifier.thresholds)
-
-
-def headline(case: Case, weights: np.ndarray | None = None) -> dict:
-    """The figures of a group of photographs, keyed by their path in the report."""
-    labels, probabilities = case.labels, case.probabilities
-    plain = metrics.confusion(labels, case.plain_decisions, len(CLASSES), weights)
-    balanced = metrics.confusion(labels, case.balanced_decisions, len(CLASSES), weights)
-    malignancy = case.thresholds["malignancy"]["sensitivity_95"]
-    melanoma = case.thresholds["melanoma"]["sensitivity_95"]
-    is_melanoma, p_melanoma = labels == INDEX["mel"], probabilities[:, INDEX["mel"]]
-    sensitivity, specificity = metrics.rates(case.malignant, case.risk, malignancy, weights)
-    mel_sensitivity, mel_specificity = metrics.rates(is_melanoma, p_melanoma, melanoma, weights)
-    covered = conformal.coverage(case.members, labels)
-    return {
-        ("accuracy",): metrics.accuracy(plain),
-        ("balanced_accuracy",): metrics.balanced_accuracy(balanced),
-        ("macro_auc",): metrics.mean_known(metrics.class_aucs(labels, probabilities, weights)),
-        ("ece",): metrics.expected_calibration_error(labels, probabilities, weights),
-        ("malignant", "auc"): metrics.auc(case.malignant, case.risk, weights),
-        ("malignant", "sensitivity"): sensitivity,
-        ("malignant", "specificity"): specificity,
-        ("malignant", "specificity_at_95"): metrics.specificity_at_sensitivity(
-            case.malignant, case.risk, 0.95, weights
-        ),
-        ("melanoma", "auc"): metrics.auc(is_melanoma, p_melanoma, weights),
-        ("melanoma", "sensitivity"): mel_sensitivity,
-        ("melanoma", "specificity"): mel_specificity,
-        ("melanoma", "recall_balanced"): metrics.sensitivities(balanced)[..., INDEX["mel"]],
-        ("conformal", "coverage"): metrics.mean(covered, weights),
-        ("conformal", "mean_size"): metrics.mean(case.members.sum(axis=1), weights),
-    }
-
-
-def details(case: Case, weights: np.ndarray | None = None) -> dict:
-    """The figures of each class and of the plain decision, keyed like `headline`."""
-    balanced = metrics.confusion(case.labels, case.balanced_decisions, len(CLASSES), weights)
-    plain = metrics.confusion(case.labels, case.plain_decisions, len(CLASSES), weights)
-    aucs = metrics.class_aucs(case.labels, case.probabilities, weights)
-    covered = conformal.coverage(case.members, case.labels)
-    figures = {("plain", "balanced_accuracy"): metrics.balanced_accuracy(plain)}
-    columns = (
-        ("auc", aucs),
-        ("sensitivity", metrics.sensitivities(balanced)),
-        ("specificity", metrics.specificities(balanced)),
-        ("sensitivity_plain", metrics.sensitivities(plain)),
-        ("specificity_plain", metrics.specificities(plain)),
-    )
-    for k, name in enumerate(CLASSES):
-        for column, values in columns:
-            figures["per_class", name, column] = values[..., k]
-        own = case.labels == k
-        own_weights = None if weights is None else weights[..., own]
-        figures["conformal", "per_class", name, "coverage"] = metrics.mean(covered[own], own_weights)
-    return figures
-
-
-def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = True) -> dict:
-    """Nested figures, each with its interval beside it under `<name>_interval`."""
-
-    def measure(weights=None):
-        return headline(case, weights) | (details(case, weights) if with_details else {})
-
-    resampled = metrics.bootstrap_weights(lesions, repeats)
-    bounds = metrics.intervals(measure, resampled)
-    nested: dict = {"n": len(case.labels), "n_lesions": len(np.unique(lesions))}
-    for path, value in measure().items():
-        place = nested
-        for key in path[:-1]:
-            place = place.setdefault(key, {})
-        place[path[-1]] = float(value)
-        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] == "ece" else bounds[path]
-        place[f"{path[-1]}_interval"] = list(bound)
-    if with_details:
-        counts = np.bincount(case.labels, minlength=len(CLASSES))
-        for name, count in zip(CLASSES, counts, strict=True):
-            nested["per_class"][name]["n"] = int(count)
-            nested["conformal"]["per_class"][name]["n"] = int(count)
-    return nested
 
 
 def operating_points(is_positive, scores, thresholds: dict) -> dict:
@@ -264,7 +149,11 @@ def main(arguments: list[str] | None = None) -> int:
             "balanced_accuracy, per_class": "argmax of p/prior",
             "malignant, melanoma": "at the shipped threshold",
         },
-        "intervals": {"ece": "reverse percentile", "all others": "percentile"},
+        "intervals": {
+            "ece": "reverse percentile",
+            "shares in which all lesions agree": "Wilson, on lesions",
+            "all others": "percentile",
+        },
         **evaluate(classifier, records, seen, options.repeats),
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -168,7 +168,7 @@ def export(
         | _rounding(trained, got),
         "model_sha256": digest,
         "model_bytes": len(flat),
-        "manifest_sha256": _manifest_hashes(manifests),
+        "manifest_sha256": model_json.manifest_hashes(manifests),
         "training": networks[0]["training"],
         "kernels": "8 bits",
         "networks": networks,
@@ -224,11 +224,6 @@ def _rounding(trained: np.ndarray, shipped: np.ndarray) -> dict:
     return {
         "rounding": {"largest_logit_change": float(np.abs(trained - shipped).max()), "same_class": float(same.mean())}
     }
-
-
-def _manifest_hashes(manifests: Path) -> dict[str, str]:
-    summary = json.loads((manifests / "manifest.json").read_text())
-    return {name: part["sha256"] for name, part in summary["parts"].items()}
 
 
 if __name__ == "__main__":

@@ -33,6 +33,12 @@ def write(directory: Path, metadata: dict) -> None:
         part.write_text(json.dumps(metadata, indent=1) + "\n")
 
 
+def manifest_hashes(manifests: Path) -> dict[str, str]:
+    """SHA-256 of each part of the split in `manifests`, by the part's name."""
+    summary = json.loads((manifests / "manifest.json").read_text())
+    return {name: part["sha256"] for name, part in summary["parts"].items()}
+
+
 def networks(metadata: dict) -> list[dict]:
     """Of each network that answers in the artefact: "training" settings, "first_weights", and the
     commands that it was "made_by"."""

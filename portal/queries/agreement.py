@@ -1,6 +1,5 @@
 """How often clinicians and the model agree, and what seeing the model's view changes."""
 
-import math
 from dataclasses import dataclass, fields
 
 from sqlalchemy import and_, case, func
@@ -52,21 +51,6 @@ def find_agreement(user, *, since, until):
         by_class=dict(sorted(by_class.items())),
         by_clinician=dict(sorted(by_clinician.items(), key=lambda pair: (pair[0].name, pair[0].id))),
     )
-
-
-def wilson_interval(count, n):
-    """The 95 % interval (low, high), 0..1, of a share count / n; (0, 1) where nothing was counted.
-
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927).
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share = count / n
-    centre = share + z**2 / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = ((centre + sign * spread) / (1 + z**2 / n) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
 
 
 def _counts_by_class_and_clinician(user, since, until):

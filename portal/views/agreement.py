@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from flask import Blueprint, render_template, request
 from flask_login import current_user
 
+from ml.intervals import wilson_interval
 from portal.database import utc_now
 from portal.permissions import require_role
-from portal.queries.agreement import find_agreement, wilson_interval
+from portal.queries.agreement import find_agreement
 
 blueprint = Blueprint("agreement", __name__)
 

@@ -27,3 +27,12 @@ def test_settings_that_an_older_training_did_not_have_are_left_out():
 def test_reverse_percentiles_are_told_only_of_reports_that_have_them():
     assert card.interval_note({}) == ""
     assert "reverse percentiles" in card.interval_note({"intervals": {"ece": "reverse percentile"}})
+
+
+def test_notes_on_another_version_are_left_out(tmp_path, capsys):
+    path = tmp_path / "notes.md"
+    assert card.notes_on("b3-1", path) == ""
+    path.write_text("<!-- b3-1 -->\n14 melanomas are called moles.\n")
+    assert card.notes_on("b3-1", path) == "14 melanomas are called moles.\n"
+    assert card.notes_on("b3-2", path) == ""
+    assert "first line is not <!-- b3-2 -->" in capsys.readouterr().err

@@ -121,6 +121,29 @@ def test_table_without_a_column_is_refused_by_its_name(writable, column):
         read_dataset(writable)
 
 
+def test_facts_are_read_as_serving_reads_them(writable):
+    table = writable / "HAM10000_metadata.csv"
+    first = read_dataset(writable)[0]
+    header, *rows = table.read_text().splitlines()
+    columns = header.split(",")
+    row = dict(zip(columns, next(row for row in rows if first.image_id in row).split(","), strict=True))
+    row |= {"age": "62 ", "sex": "Male", "localization": " Back"}
+    table.write_text(f"{header}\n{','.join(row[column] for column in columns)}\n")
+    [record] = read_dataset(writable)
+    assert (record.age, record.sex, record.site) == (62.0, "male", "back")
+
+
+def test_two_pictures_of_one_name_must_be_the_same(writable):
+    picture = writable / "images" / "ISIC_0000001.jpg"
+    copy = writable / "elsewhere" / picture.name
+    copy.parent.mkdir()
+    copy.write_bytes(picture.read_bytes())
+    assert read_dataset(writable)
+    copy.with_suffix(".png").write_bytes(b"a mask")
+    with pytest.raises(DatasetError, match="ISIC_0000001: two pictures that differ"):
+        read_dataset(writable)
+
+
 def test_missing_pictures_and_unknown_diagnoses_are_all_named(writable):
     for name in ("ISIC_0000001", "ISIC_0000009"):
         (writable / "images" / f"{name}.jpg").unlink()

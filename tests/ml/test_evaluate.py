@@ -9,6 +9,7 @@ from ml import evaluate, observe
 from ml.classifier import Classifier
 from ml.labels import CLASSES, INDEX
 from ml.metadata import FACTS
+from ml.report import Case, counted_in
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
 
 
@@ -162,11 +163,30 @@ def test_folder_without_a_table_is_one_line(stand_in, tmp_path, capsys):
 
 def test_balanced_decision_divides_by_the_prior():
     probabilities = np.array([[0.02, 0.02, 0.02, 0.02, 0.30, 0.60, 0.02]])
-    case = evaluate.Case(
-        np.array([INDEX["mel"]]), probabilities, np.ones((1, 7), bool), np.array(settings()["prior"]), {}
-    )
+    case = Case(np.array([INDEX["mel"]]), probabilities, np.ones((1, 7), bool), np.array(settings()["prior"]), {})
     assert case.plain_decisions[0] == INDEX["nv"]
     assert case.balanced_decisions[0] == INDEX["mel"]
+
+
+def test_a_share_is_counted_in_lesions():
+    """Each figure's own: two melanomas of one lesion, a mole, a keratosis."""
+    labels = np.array([INDEX[name] for name in ("mel", "mel", "nv", "bkl")])
+    case = Case(labels, np.full((4, 7), 1 / 7), np.ones((4, 7), bool), np.full(7, 1 / 7), {})
+    counted = {
+        ("accuracy",): [0, 1, 2, 3],
+        ("conformal", "coverage"): [0, 1, 2, 3],
+        ("malignant", "sensitivity"): [0, 1],
+        ("malignant", "specificity"): [2, 3],
+        ("melanoma", "recall_balanced"): [0, 1],
+        ("melanoma", "specificity"): [2, 3],
+        ("per_class", "nv", "sensitivity_plain"): [2],
+        ("per_class", "nv", "specificity"): [0, 1, 3],
+        ("conformal", "per_class", "bkl", "coverage"): [3],
+    }
+    for path, photographs in counted.items():
+        assert np.flatnonzero(counted_in(case, path)).tolist() == photographs, path
+    for path in (("macro_auc",), ("balanced_accuracy",), ("malignant", "auc"), ("per_class", "nv", "auc"), ("ece",)):
+        assert counted_in(case, path) is None, path
 
 
 def test_subsets_are_all_of_them():

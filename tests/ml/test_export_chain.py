@@ -73,6 +73,10 @@ def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
     assert evaluate.main([*arguments, "--artifact", str(artifact), "--json", str(out), "--repeats", "20"]) == 0
     assert json.loads(out.read_text())["n"] > 0
     assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 0
+    report = json.loads(out.read_text())
+    for unfit in ({"views": "flips"}, {"split": "calibration"}):
+        out.write_text(json.dumps(report | unfit))
+        assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 1
     text = (artifact / "MODEL_CARD.md").read_text()
     assert "## CLEAR Derm" in text
     assert "kernels in 8 bits" in text

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from portal.database import utc_now
-from portal.queries.agreement import Counts, find_agreement, wilson_interval
+from portal.queries.agreement import Counts, find_agreement
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -100,12 +100,3 @@ def test_the_period_is_half_open(clinic, ada, admin):
     second = timedelta(seconds=1)
     assert find_agreement(admin, since=at, until=at + second).total.decided == 1
     assert find_agreement(admin, since=at - second, until=at).total.decided == 0
-
-
-@pytest.mark.parametrize(("count", "n", "low", "high"), [(8, 10, 0.490, 0.943), (0, 10, 0, 0.278), (10, 10, 0.722, 1)])
-def test_the_interval_is_wilsons(count, n, low, high):
-    assert wilson_interval(count, n) == pytest.approx((low, high), abs=0.001)
-
-
-def test_nothing_counted_tells_nothing():
-    assert wilson_interval(0, 0) == (0, 1)
