@@ -8,7 +8,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 WIDEST = 4 / 3
@@ -30,18 +30,18 @@ class UnreadableImage(ValueError):
 
 
 def decode(data: bytes) -> Image.Image:
-    """Decode the first frame as RGB, turned upright by its EXIF orientation.
+    """Decode the first frame as sRGB, turned upright by its EXIF orientation.
 
-    Raises UnreadableImage for anything Pillow cannot decode whole: other formats,
-    truncated files, and sizes Pillow takes for a decompression bomb.
+    Raises UnreadableImage for anything Pillow cannot decode whole: other formats, truncated files,
+    sizes Pillow takes for a decompression bomb, and grey levels of 32 bits, whose range nobody knows.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()  # a TIFF turns itself here, and then has no turn left
-                turn = turn_of(image)
-                return _to_rgb(image if turn is None else image.transpose(turn))
+                turn, profile = turn_of(image), image.info.get("icc_profile")
+                return to_srgb(_to_rgb(image if turn is None else image.transpose(turn)), profile)
     except Exception as error:
         # On damaged bytes decoders raise whatever comes up: struct.error, TypeError, IndexError, zlib.error, ...
         raise UnreadableImage(f"not a readable photograph: {error}") from error
@@ -57,6 +57,17 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
         return TURNS.get(image.getexif().get(EXIF_ORIENTATION))
     except Exception:  # a photograph with broken metadata is still a photograph
         return None
+
+
+def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """The same colours without the profile: phones store wider colours than a plain picture is read with."""
+    if not profile:
+        return picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return picture  # a profile of another colour space, or a broken one
 
 
 def to_square(image: Image.Image, size: int) -> Image.Image:
@@ -84,11 +95,13 @@ def to_tensor(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise UnreadableImage("32 bits a grey level")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         # A transparent pixel hides an arbitrary colour; white is what a viewer shows.
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(paper, image).convert("RGB")
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from flask_babel import lazy_gettext as _
-from PIL import Image, ImageCms
+from PIL import Image
 
 from config import Config
-from ml.preprocess import turn_of
+from ml.preprocess import to_srgb, turn_of
 from portal.errors import DomainError
 
 FORMATS = ("JPEG", "PNG", "WEBP")  # phones' MPO files open as JPEG
@@ -113,7 +113,7 @@ def _rebuild(image):
     # Scaled before anything else is done to it: every further copy is then a small one.
     picture = _to_eight_bit_channels(image)
     picture.thumbnail((MAX_STORED_SIDE_PX, MAX_STORED_SIDE_PX), Image.Resampling.LANCZOS)
-    picture = _to_srgb(_to_rgb(picture), profile)
+    picture = to_srgb(_to_rgb(picture), profile)
     if turn is not None:
         picture = picture.transpose(turn)
     return Image.frombytes("RGB", picture.size, picture.tobytes())
@@ -134,17 +134,6 @@ def _to_rgb(picture):
         # A transparent pixel hides an arbitrary colour; white is what a viewer shows.
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return picture.convert("RGB")
-
-
-def _to_srgb(picture, profile):
-    """The same colours without the profile: phones store wider colours than a plain JPEG is read with."""
-    if not profile:
-        return picture
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return picture  # a profile of another colour space, or a broken one
 
 
 def _encode(picture):

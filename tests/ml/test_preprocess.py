@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ml.preprocess import UnreadableImage, decode, square_box, to_square, to_tensor
 
@@ -84,6 +84,26 @@ def test_a_transparent_pixel_is_white_and_not_its_hidden_colour():
 def test_sixteen_bit_grey_keeps_its_brightness():
     image = Image.fromarray(np.full((8, 8), 128 * 256, np.uint16))
     assert decode(encode(image)).getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_sixteen_bit_grey_keeps_its_brightness_beside_a_transparent_level():
+    image = Image.fromarray(np.full((8, 8), 128 * 256, np.uint16))
+    assert decode(encode(image, transparency=3)).getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_grey_levels_of_unknown_range_are_refused():
+    for kind in (np.int32, np.float32):
+        with pytest.raises(UnreadableImage, match="32 bits"):
+            decode(encode(Image.fromarray(np.full((8, 8), 1000, kind)), "TIFF"))
+
+
+def test_colours_are_those_that_the_profile_means():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+    red = Image.new("RGB", (200, 200), (255, 0, 0))
+    for profile, meant in ((srgb, (255, 0, 0)), (swapped, (0, 0, 255)), (b"no profile", (255, 0, 0))):
+        photo = encode(red, "JPEG", quality=95, icc_profile=profile)
+        assert np.allclose(decode(photo).getpixel((100, 100)), meant, atol=6)
 
 
 def test_a_phone_photo_is_turned_upright():
