@@ -1,7 +1,7 @@
 """Run the exported network over many photographs: what measuring and calibrating start from."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,14 +70,14 @@ def observe_paths(
 
 
 def observe_images(
-    directory: Path, images: Iterable[Image.Image], *, views: str | None = None, workers: int = 2
+    directory: Path, pictures: list[Callable[[], Image.Image]], *, views: str | None = None, workers: int = 2
 ) -> Observations:
-    """The same for photographs that are already decoded."""
+    """The same for pictures that are made when their turn comes: only `workers` of them are there at once."""
 
-    def look(classifier: Classifier, image: Image.Image):
-        return _look(classifier, lambda: image.convert("RGB")), VIEWS[classifier.test_time_augmentation]
+    def look(classifier: Classifier, make: Callable[[], Image.Image]):
+        return _look(classifier, lambda: make().convert("RGB")), VIEWS[classifier.test_time_augmentation]
 
-    return _stack(_spread(directory, list(images), look, views, workers, ""))
+    return _stack(_spread(directory, pictures, look, views, workers, ""))
 
 
 def facts_of(record) -> dict:

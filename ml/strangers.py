@@ -4,7 +4,8 @@ Half of the photographs it is fitted to are shown darker or brighter than they w
 a lamp, a camera or dark skin alone makes no stranger.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,10 @@ def fit_strangeness(artifact: Path, train: list, usual: np.ndarray, *, workers: 
     as_taken, exposed = few[0::2], few[1::2]
     random = np.random.default_rng(0)
     factors = np.exp(random.uniform(*np.log(EXPOSURES), len(exposed)))
-    pictures = (
-        expose(preprocess.decode(record.path.read_bytes()), factor)
+    pictures = [
+        partial(_changed, record.path, partial(expose, factor=factor))
         for record, factor in zip(exposed, factors, strict=True)
-    )
+    ]
     paths = [record.path for record in as_taken]
     seen = observe_paths(artifact, paths, views="none", workers=workers, title="train", cache=cache)
     shifted = observe_images(artifact, pictures, views="none", workers=workers)
@@ -66,9 +67,10 @@ def measure_strangers(artifact: Path, detector: Detector, threshold: float, othe
     """
     kinds = negatives.generated(each=20, seed=1)
     kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
+    kinds = {kind: [partial(Image.Image.copy, picture) for picture in pictures] for kind, pictures in kinds.items()}
     if others:
         paths = sorted(path for path in others.rglob("*") if path.suffix.lower() in OTHERS)
-        kinds["other pictures"] = [_decode(path) for path in paths]
+        kinds["other pictures"] = [partial(_decode, path) for path in paths]
     return {kind: _stopped(artifact, pictures, detector, threshold) for kind, pictures in kinds.items() if pictures}
 
 
@@ -84,13 +86,16 @@ def measure_changed(artifact: Path, records: list, detector: Detector, threshold
 
     Darkening stands in, poorly, for dark skin, of which the data hold next to none.
     """
-    photographs = [preprocess.decode(record.path.read_bytes()) for record in records]
     return {
-        name: _stopped(artifact, [change(photograph) for photograph in photographs], detector, threshold)
+        name: _stopped(artifact, [partial(_changed, record.path, change) for record in records], detector, threshold)
         for name, change in negatives.CHANGES.items()
     }
 
 
-def _stopped(artifact: Path, pictures: Iterable[Image.Image], detector: Detector, threshold: float) -> dict:
+def _changed(path: Path, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    return change(_decode(path))
+
+
+def _stopped(artifact: Path, pictures: list[Callable[[], Image.Image]], detector: Detector, threshold: float) -> dict:
     scores = detector.score(observe_images(artifact, pictures, views="none").features)
     return {"n": len(scores), "stopped": float((scores > threshold).mean())}

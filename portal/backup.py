@@ -99,18 +99,17 @@ def _read_rows(file, connection):
         if connection.scalar(select(func.count()).select_from(table)):
             raise CannotRestore("The database holds rows already. Restore into an empty one.")
     _defer_foreign_keys(connection)
-    counts, table, columns, batch = {}, None, [], []
+    counts, table, batch = {}, None, []
     for line in file:
         value = json.loads(line)
         if isinstance(value, list):
-            batch.append(_from_json(columns, value))
+            batch.append(_from_json(table, value))
             counts[table.name] += 1
         if batch and (len(batch) == ROWS_AT_ONCE or isinstance(value, dict)):
-            connection.execute(insert(table_clause(table.name, *columns)), batch)
+            connection.execute(insert(table), batch)
             batch = []
         if isinstance(value, dict) and "table" in value:
-            table = db.metadata.tables[value["table"]]
-            columns = _columns(table, value.get("columns", table.columns.keys()))
+            table = _table_of(db.metadata.tables[value["table"]], value.get("columns"))
             counts[table.name] = 0
         elif isinstance(value, dict) and value["counts"] != counts:
             raise DamagedFile
@@ -124,13 +123,14 @@ def _existing_tables(connection):
     return [table for table in db.metadata.sorted_tables if table.name in names]
 
 
-def _columns(table, names):
-    """Those the rows have, without today's defaults: an earlier schema has no column for them."""
-    if unknown := set(names) - set(table.columns.keys()):
+def _table_of(today, names):
+    """The table with the columns its rows have, and no defaults: an earlier schema lacks what came later."""
+    names = names or today.columns.keys()
+    if unknown := set(names) - set(today.columns.keys()):
         raise CannotRestore(
-            f"{table.name} has no {', '.join(sorted(unknown))} today: restore with the earlier release."
+            f"{today.name} has no {', '.join(sorted(unknown))} today: restore with the earlier release."
         )
-    return [column(name, table.columns[name].type) for name in names]
+    return table_clause(today.name, *(column(name, today.columns[name].type) for name in names))
 
 
 def _defer_foreign_keys(connection):
@@ -168,8 +168,8 @@ def _to_json(value):
     return str(value) if isinstance(value, uuid.UUID) else value
 
 
-def _from_json(columns, values):
-    return {column.name: _read_value(column.type, value) for column, value in zip(columns, values, strict=True)}
+def _from_json(table, values):
+    return {column.name: _read_value(column.type, value) for column, value in zip(table.columns, values, strict=True)}
 
 
 def _read_value(kind, value):

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from config import TestingConfig
 from portal import create_app
-from portal.backup import CannotRestore, restore_backup, write_backup
+from portal.backup import ROWS_AT_ONCE, CannotRestore, restore_backup, write_backup
 from portal.extensions import db
 from portal.models import Case
 from portal.sealed_file import SealedReader, SealedWriter
@@ -29,7 +29,8 @@ def filled(app):
     factories.make_case("queued", replaces=old, lesion=old.lesion)
     factories.make_case("reviewed")
     factories.make_first_read(factories.make_case("classified"))
-    audit.record(action="test.happened", details={"ü": 1})
+    for number in range(2 * ROWS_AT_ONCE):
+        audit.record(action="test.happened", details={"ü": number})
     db.session.commit()
     return app
 
