@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import String, and_, cast, func
-from sqlalchemy.orm import aliased, contains_eager
+from sqlalchemy.orm import aliased, contains_eager, joinedload, selectinload
 
 from portal.errors import DomainError
 from portal.extensions import db
@@ -116,7 +116,12 @@ def find_latest_results(filters):
         db.select(Case)
         .join(Case.lesion)
         .join(Lesion.patient)
-        .options(contains_eager(Case.lesion).contains_eager(Lesion.patient))
+        .options(
+            contains_eager(Case.lesion).contains_eager(Lesion.patient),
+            joinedload(Case.clinic),
+            joinedload(Case.prediction),
+            selectinload(Case.reviews),
+        )
         .where(*filters.conditions())
         .order_by(Case.submitted_at.desc(), Case.id)
         .limit(PREVIEW_ROWS)
