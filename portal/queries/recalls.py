@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from flask_babel import to_user_timezone
 from sqlalchemy import BigInteger, and_, cast, extract, func, literal, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -43,7 +44,12 @@ def list_due(user, now, *, after=None):
         values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
         statement = statement.where(tuple_(*columns) > tuple_(*values))
     found = db.session.scalars(statement).all()
-    rows = [(case, "late" if case.latest_review.due_at <= now else "soon") for case in found[:PAGE_SIZE]]
+    today = to_user_timezone(now).date()
+    # Late from the next day on: who comes on the day, at whatever hour, is not late.
+    rows = [
+        (case, "late" if to_user_timezone(case.latest_review.due_at).date() < today else "soon")
+        for case in found[:PAGE_SIZE]
+    ]
     return rows, rows[-1][0].id if len(found) > PAGE_SIZE else None
 
 

@@ -47,8 +47,8 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
       results.replaceChildren(...patients.map(resultRow));
       if (has_more) status.textContent = texts.foundMore.replace("{n}", patients.length);
       else status.textContent = patients.length ? texts.found : texts.foundNone;
-    } catch {
-      if (number === asked) status.textContent = texts.searchFailed;
+    } catch (error) {
+      if (number === asked) status.textContent = error.message === "401" ? texts.failedLogin : texts.searchFailed;
     }
   }
 

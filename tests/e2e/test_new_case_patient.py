@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from portal.database import begin_write
 from portal.extensions import db
-from portal.models import User
+from portal.models import LoginSession, User
 from tests import factories
 from tests.e2e.new_case_form import fill_in, send, stored_cases
 
@@ -85,3 +85,12 @@ def test_the_last_photo_has_the_date_that_every_page_gives_it(phone):
     phone.keyboard.type("P-1")
     phone.locator("#patient-results button").click()
     assert "Nov 22, 2026" in phone.locator("#lesion-options").inner_text()
+
+
+def test_a_search_after_the_login_ended_says_so(phone):
+    db.session.rollback()
+    db.session.execute(db.delete(LoginSession))
+    db.session.commit()
+    phone.fill("#patient-query", "HS-7")
+    phone.locator("#patient-results-status", has_text="You were logged out").wait_for()
+    phone.complaints.clear()  # the browser tells of the 401

@@ -41,11 +41,12 @@ def due(user, **values):
 
 def test_late_and_soon_in_the_order_of_their_days(nurse, make_monitored):
     soon = make_monitored(timedelta(days=6), weeks=1)
-    late = make_monitored(timedelta(minutes=-1), weeks=104)
+    today = make_monitored(timedelta(0))
+    late = make_monitored(timedelta(days=-1), weeks=104)
     latest = make_monitored(timedelta(days=-90))
     make_monitored(timedelta(days=8))
-    assert due(nurse) == [(latest.id, "late"), (late.id, "late"), (soon.id, "soon")]
-    assert count_due(nurse, NOW) == 3
+    assert due(nurse) == [(latest.id, "late"), (late.id, "late"), (today.id, "soon"), (soon.id, "soon")]
+    assert count_due(nurse, NOW) == 4
 
 
 @pytest.mark.parametrize("status", ["queued", "failed", "retake"])
