@@ -1,11 +1,12 @@
 """Settings, one class an environment; every value a deployment may change is read from the environment."""
 
-import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
 
 from babel.dates import get_timezone
+
+from ml.files import replacing
 
 ROOT = Path(__file__).resolve().parent
 
@@ -65,12 +66,12 @@ class Config:
         self.REDIS_URL = env.get("REDIS_URL") or f"unix://{self.DATA_DIR / 'redis.sock'}"
         self.SECRET_KEY = self._secret_key(env)
         self.TRUSTED_HOSTS = _names(env, "TRUSTED_HOSTS") or None
-        self.PROXY_COUNT = self._whole_number(env, "PROXY_COUNT", 0)
+        self.PROXY_COUNT = _whole_number(env, "PROXY_COUNT", 0)
         # A worker that dies holds its case this long; the task's time limits are cut to fit within.
-        self.LEASE_SECONDS = self._whole_number(env, "LEASE_SECONDS", 30)
-        self.SWEEP_SECONDS = self._whole_number(env, "SWEEP_SECONDS", 10)
+        self.LEASE_SECONDS = _whole_number(env, "LEASE_SECONDS", 30)
+        self.SWEEP_SECONDS = _whole_number(env, "SWEEP_SECONDS", 10)
         self.TWO_FACTOR_ROLES = tuple(_names(env, "TWO_FACTOR_ROLES"))
-        self.RETENTION_DAYS = self._whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS)
+        self.RETENTION_DAYS = _whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS)
 
     def _database_uri(self, env):
         url = env.get("DATABASE_URL")
@@ -91,14 +92,15 @@ class Config:
             ) from error
         return name
 
-    def _whole_number(self, env, name, default):
-        try:
-            return int(env[name]) if env.get(name) else default
-        except ValueError as error:
-            raise ConfigurationError(f"{name} is {env[name]!r}; it must be a whole number.") from error
-
     def _secret_key(self, env):
         raise NotImplementedError
+
+
+def _whole_number(env, name, default):
+    try:
+        return int(env[name]) if env.get(name) else default
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is {env[name]!r}; it must be a whole number.") from error
 
 
 def _names(env, name):
@@ -116,20 +118,12 @@ class DevelopmentConfig(Config):
             self.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
             # An empty one is what a full disk left of an earlier start.
             if not path.exists() or not path.stat().st_size:
-                _write_at_once(path, secrets.token_hex(32))
+                with replacing(path) as part:
+                    part.touch(mode=0o600)
+                    part.write_text(secrets.token_hex(32))
             return path.read_text()
         except OSError as error:
             raise ConfigurationError(f"The data folder {self.DATA_DIR} cannot be written: {error.strerror}.") from error
-
-
-def _write_at_once(path, text):
-    """Whole or not at all, for this user's eyes alone."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 class TestingConfig(Config):

@@ -3,7 +3,6 @@
 import logging
 
 from alembic import context
-from alembic.runtime.migration import MigrationContext
 from flask import current_app
 from sqlalchemy import text
 
@@ -32,15 +31,15 @@ def migrate(connection):
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        if _is_newer(connection):
+        if _is_newer():
             print("The database is of a newer release, which this one can work with; it is left as it is.")
             return
         context.run_migrations()
 
 
-def _is_newer(connection):
+def _is_newer():
     """Whether a later release has migrated it: going back to this one must not be stopped by that."""
-    current = MigrationContext.configure(connection).get_current_revision()
+    current = context.get_context().get_current_revision()
     return current is not None and current not in {script.revision for script in context.script.walk_revisions()}
 
 

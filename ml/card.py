@@ -248,7 +248,9 @@ def _minutes(step: dict) -> str:
     return "unknown" if step["seconds"] is None else f"{step['seconds'] / 60:.1f} min"
 
 
-def _report_of(version: str, views: str, path: Path) -> dict:
+def _report_of(metadata: dict, path: Path) -> dict:
+    """A report of ml.evaluate on this very artefact. Raises ValueError for one of something else."""
+    version, views = metadata["version"], metadata["test_time_augmentation"]
     report = json.loads(path.read_text())
     if report.get("model_version") != version:
         raise ValueError(f"{path} measured {report.get('model_version')}, not {version}")
@@ -278,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         metadata = model_json.read(options.artifact)
         if options.metrics:
-            metadata["metrics"] = _report_of(metadata["version"], metadata["test_time_augmentation"], options.metrics)
+            metadata["metrics"] = _report_of(metadata, options.metrics)
             model_json.write(options.artifact, metadata)
         card = write_card(metadata, notes_on(metadata["version"], options.artifact / NOTES))
     except (OSError, ValueError) as error:

@@ -41,7 +41,7 @@ def decode(data: bytes) -> Image.Image:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 image.load()  # a TIFF turns itself here, and then has no turn left
                 turn, profile = turn_of(image), image.info.get("icc_profile")
-                return to_srgb(_to_rgb(image if turn is None else image.transpose(turn)), profile)
+                return to_srgb(to_rgb(image if turn is None else image.transpose(turn)), profile)
     except Exception as error:
         # On damaged bytes decoders raise whatever comes up: struct.error, TypeError, IndexError, zlib.error, ...
         raise UnreadableImage(f"not a readable photograph: {error}") from error
@@ -57,6 +57,20 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
         return TURNS.get(image.getexif().get(EXIF_ORIENTATION))
     except Exception:  # a photograph with broken metadata is still a photograph
         return None
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in three channels of eight bits. Raises UnreadableImage for grey levels of 32 bits."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise UnreadableImage("32 bits a grey level")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # A transparent pixel hides an arbitrary colour; white is what a viewer shows.
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")
 
 
 def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
@@ -92,16 +106,3 @@ def square_box(size: tuple[int, int]) -> tuple[float, float, float, float]:
 def to_tensor(image: Image.Image, size: int) -> np.ndarray:
     """The model's input: float32 (1, size, size, 3), RGB, 0..255."""
     return np.asarray(to_square(image, size), dtype=np.float32)[np.newaxis]
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise UnreadableImage("32 bits a grey level")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        # A transparent pixel hides an arbitrary colour; white is what a viewer shows.
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image).convert("RGB")
-    return image.convert("RGB")

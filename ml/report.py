@@ -103,9 +103,9 @@ def details(case: Case, weights: np.ndarray | None = None) -> dict:
 def counted_in(case: Case, path: tuple[str, ...]) -> np.ndarray | None:
     """(N,) which photographs a figure is a share of; None for a figure that is no share of photographs."""
     group, name = path[0], path[-1].removesuffix("_plain")
-    if name in ("accuracy", "coverage") and len(path) < 3:
+    one = next((part for part in path if part in CLASSES), None)
+    if name == "accuracy" or (name == "coverage" and one is None):
         return np.full(len(case.labels), True)
-    one = path[-2] if path[-2:-1] and path[-2] in CLASSES else None
     positive = case.labels == INDEX[one or "mel"] if one or group == "melanoma" else case.malignant
     if name in ("sensitivity", "recall_balanced", "coverage"):
         return positive

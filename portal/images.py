@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 from PIL import Image
 
 from config import Config
-from ml.preprocess import to_srgb, turn_of
+from ml.preprocess import to_rgb, to_srgb, turn_of
 from portal.errors import DomainError
 
 FORMATS = ("JPEG", "PNG", "WEBP")  # phones' MPO files open as JPEG
@@ -113,7 +113,7 @@ def _rebuild(image):
     # Scaled before anything else is done to it: every further copy is then a small one.
     picture = _to_eight_bit_channels(image)
     picture.thumbnail((MAX_STORED_SIDE_PX, MAX_STORED_SIDE_PX), Image.Resampling.LANCZOS)
-    picture = to_srgb(_to_rgb(picture), profile)
+    picture = to_srgb(to_rgb(picture), profile)
     if turn is not None:
         picture = picture.transpose(turn)
     return Image.frombytes("RGB", picture.size, picture.tobytes())
@@ -126,14 +126,6 @@ def _to_eight_bit_channels(image):
     if image.mode in ("P", "1", "PA"):
         return image.convert("RGBA")
     return image
-
-
-def _to_rgb(picture):
-    if "A" in picture.mode or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        # A transparent pixel hides an arbitrary colour; white is what a viewer shows.
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return picture.convert("RGB")
 
 
 def _encode(picture):

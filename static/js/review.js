@@ -2,6 +2,7 @@
 
 import { KeptAnswers } from "./kept_answers.js";
 import { bindKeys } from "./keys.js";
+import { whenSeen } from "./when_seen.js";
 
 const taken = document.querySelector("[data-taken]");
 const form = document.querySelector("form[data-review]");
@@ -30,12 +31,6 @@ async function take() {
   } else if (answer.status === 409) {
     location.reload(); // somebody took it in this very moment: show who
   }
-}
-
-function whenSeen(act) {
-  if (document.prerendering) document.addEventListener("prerenderingchange", () => whenSeen(act), { once: true });
-  else if (document.visibilityState === "visible") act();
-  else document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
 }
 
 if (taken?.dataset.state === "free") {

@@ -1,5 +1,7 @@
 // Watch a case without reloading, ever more patiently; show the result when it is there.
 
+import { whenSeen } from "./when_seen.js";
+
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 15_000;
 const PATIENCE = 1.15;
@@ -14,12 +16,6 @@ let pause = FIRST_PAUSE_MS;
 const show = (id, isShown) => {
   document.getElementById(id).hidden = !isShown;
 };
-
-// Opening the result counts as having seen it: not in a tab that nobody looks at.
-function whenSeen(act) {
-  if (document.visibilityState === "visible") act();
-  else document.addEventListener("visibilitychange", act, { once: true });
-}
 
 async function look() {
   let status;
@@ -36,6 +32,7 @@ async function look() {
   }
   if (status && status !== "queued" && status !== "running") {
     // A decision half made outlives the news: the server shows the view before it records.
+    // Opening the result counts as having seen it, so it waits for somebody who looks.
     if (isTouched) show("live-ready", true);
     else whenSeen(() => location.reload());
     return;

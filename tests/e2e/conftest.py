@@ -1,13 +1,12 @@
 """The running product, as `make run` starts it, and people who use it in a browser."""
 
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from config import ROOT, TestingConfig
+from config import TestingConfig
 from portal import create_app
 from portal.extensions import db
 from tests import factories
@@ -22,15 +21,7 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def model_dir():
-    folder = Path(os.environ.get("MODEL_DIR") or ROOT / "ml" / "artifact")
-    if not (folder / "model.json").exists():
-        pytest.skip(f"no model in {folder}")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def portal(model_dir):
+def portal(model):
     """Supervisor, Redis, worker and web server on one new data folder, shared by the end-to-end tests."""
     with tempfile.TemporaryDirectory(prefix="portal-") as directory:
         portal = Portal(Path(directory) / "data")
