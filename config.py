@@ -66,12 +66,12 @@ class Config:
         self.REDIS_URL = env.get("REDIS_URL") or f"unix://{self.DATA_DIR / 'redis.sock'}"
         self.SECRET_KEY = self._secret_key(env)
         self.TRUSTED_HOSTS = _names(env, "TRUSTED_HOSTS") or None
-        self.PROXY_COUNT = _whole_number(env, "PROXY_COUNT", 0)
+        self.PROXY_COUNT = _whole_number(env, "PROXY_COUNT", 0, least=0)
         # A worker that dies holds its case this long; the task's time limits are cut to fit within.
-        self.LEASE_SECONDS = _whole_number(env, "LEASE_SECONDS", 30)
-        self.SWEEP_SECONDS = _whole_number(env, "SWEEP_SECONDS", 10)
+        self.LEASE_SECONDS = _whole_number(env, "LEASE_SECONDS", 30, least=1)
+        self.SWEEP_SECONDS = _whole_number(env, "SWEEP_SECONDS", 10, least=1)
         self.TWO_FACTOR_ROLES = tuple(_names(env, "TWO_FACTOR_ROLES"))
-        self.RETENTION_DAYS = _whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS)
+        self.RETENTION_DAYS = _whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS, least=1)
 
     def _database_uri(self, env):
         url = env.get("DATABASE_URL")
@@ -96,11 +96,17 @@ class Config:
         raise NotImplementedError
 
 
-def _whole_number(env, name, default):
+def _whole_number(env, name, default, *, least):
+    text = env.get(name)
+    if not text:
+        return default
     try:
-        return int(env[name]) if env.get(name) else default
-    except ValueError as error:
-        raise ConfigurationError(f"{name} is {env[name]!r}; it must be a whole number.") from error
+        number = int(text)
+    except ValueError:
+        number = None
+    if number is None or number < least:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number, {least} or more.")
+    return number
 
 
 def _names(env, name):

@@ -13,10 +13,12 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from alembic.script import ScriptDirectory
 from flask.cli import with_appcontext
 from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, column, func, insert, inspect, select, text
 from sqlalchemy import table as table_clause
 
+from config import ROOT
 from portal.database import SQLITE_WRITE, UtcDateTime, utc_now
 from portal.extensions import db
 from portal.sealed_file import DamagedFile, SealedReader, SealedWriter
@@ -26,12 +28,19 @@ ROWS_AT_ONCE = 20  # with their photos they fit into memory
 MIN_PASSPHRASE_LENGTH = 12
 
 
+class CannotBackUp(Exception):
+    """The message says why nothing was written."""
+
+
 class CannotRestore(Exception):
     """The message says why nothing was changed."""
 
 
 def write_backup(path, passphrase):
-    """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns rows by table."""
+    """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns rows by table.
+
+    Raises CannotBackUp when the database is of a newer release, whose columns this one does not know.
+    """
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
@@ -51,7 +60,8 @@ def write_backup(path, passphrase):
 def restore_backup(path, passphrase):
     """Fill the empty, migrated database from ``path``, in one transaction. Returns rows by table.
 
-    Raises CannotRestore when the file is damaged or of another schema, or the database holds rows.
+    Raises CannotRestore when the file is damaged or of another schema, or the database holds rows. A broken audit
+    trail is no reason: it may be in the only backup there is, and comes back as it was.
     """
     try:
         with open(path, "rb") as file, db.engine.connect() as connection:
@@ -61,8 +71,6 @@ def restore_backup(path, passphrase):
                 sealed.read()  # to the end, so that a file cut after the last row is noticed
     except (DamagedFile, EOFError, gzip.BadGzipFile, json.JSONDecodeError) as error:
         raise CannotRestore("The backup is damaged, or the passphrase is another one.") from error
-    if audit.find_first_break() is not None:
-        raise CannotRestore("The rows are restored, but the audit trail in this backup is broken.")
     return counts
 
 
@@ -73,7 +81,13 @@ def _write_rows(file):
         if connection.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
-            _write_line(file, {"revision": _revision(connection), "made_at": utc_now().isoformat()})
+            revision = _revision(connection)
+            if revision is not None and not _is_known(revision):
+                raise CannotBackUp(
+                    f"The database is of schema {revision}, which is newer than this release and may hold what this "
+                    "release does not know. Make the backup with the newer release."
+                )
+            _write_line(file, {"revision": revision, "made_at": utc_now().isoformat()})
             for table in db.metadata.sorted_tables:
                 _write_line(file, {"table": table.name, "columns": table.columns.keys()})
                 counts[table.name] = 0
@@ -156,6 +170,10 @@ def _revision(connection):
     return connection.scalar(text("SELECT version_num FROM alembic_version")) if has_one else None
 
 
+def _is_known(revision):
+    return any(script.revision == revision for script in ScriptDirectory(ROOT / "migrations").walk_revisions())
+
+
 def _write_line(file, value):
     file.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
@@ -203,6 +221,8 @@ def backup_command(file, passphrase):
         raise click.ClickException(f"The passphrase needs at least {MIN_PASSPHRASE_LENGTH} characters.")
     try:
         counts = write_backup(file, passphrase)
+    except CannotBackUp as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
     click.echo(f"{sum(counts.values())} rows written to {file}, {os.path.getsize(file)} bytes.")
@@ -213,9 +233,19 @@ def backup_command(file, passphrase):
 @passphrase_option(asked_twice=False)
 @with_appcontext
 def restore_command(file, passphrase):
-    """Fill an empty, migrated database from a backup FILE: everything in it, or nothing."""
+    """Fill an empty, migrated database from a backup FILE: everything in it, or nothing.
+
+    When the audit trail in the backup is broken, everything is restored all the same, and status 1 says so.
+    """
     try:
         counts = restore_backup(file, passphrase)
     except CannotRestore as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{sum(counts.values())} rows restored from {file}; the audit trail holds.")
+    restored = f"{sum(counts.values())} rows restored from {file}"
+    broken = audit.find_first_break()
+    if broken is not None:
+        raise click.ClickException(
+            f"{restored}, all that it holds; but the audit trail in it is broken at event {broken.id} "
+            f"of {broken.at.isoformat()}."
+        )
+    click.echo(f"{restored}; the audit trail holds.")

@@ -1,6 +1,7 @@
 """Engine rules for SQLite and PostgreSQL, and the column types both share."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ LOCK_POLL_SECONDS = 0.002
 WRITE_AHEAD_LOG_BYTES = 32 * 1024 * 1024
 CHECKPOINT_SECONDS = 5
 CHECKPOINT_PAUSE_SECONDS = 5
+LONGEST_CHECKPOINT_PAUSE_SECONDS = 320
 # libpq's own would have every thread wait for minutes to hours for a server whose machine is gone.
 DEAD_SERVER_LIMITS = {
     "connect_timeout": 5,  # seconds
@@ -21,6 +23,15 @@ DEAD_SERVER_LIMITS = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # milliseconds
+}
+# The server's own would have everybody wait as long for the locks of a web server or worker that froze or is gone.
+DEAD_CLIENT_LIMITS = {
+    # Milliseconds. Nobody pauses as long in the middle of a transaction: a backup's pauses, between a few rows and
+    # the next, are those of its disk; an export that is not taken is given up (ops.web_worker.SEND_SECONDS).
+    "idle_in_transaction_session_timeout": 60_000,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
 }
 _BEGIN_OPTION = "sqlite_begin"
 # Execution option: a transaction that takes SQLite's write lock as it begins.
@@ -75,11 +86,12 @@ def engine_options(url):
             "connect_args": {"timeout": LOCK_TIMEOUT_SECONDS},
             "hide_parameters": True,  # an error's text must not carry rows into a log
         }
+    settings = {"timezone": "utc", "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000, **DEAD_CLIENT_LIMITS}
     return {
         "hide_parameters": True,
         "pool_pre_ping": True,
         "connect_args": DEAD_SERVER_LIMITS
-        | {"options": f"-c timezone=utc -c lock_timeout={LOCK_TIMEOUT_SECONDS * 1000}"},
+        | {"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
     }
 
 
@@ -124,6 +136,7 @@ class SqliteWriteLock:
 
     def __init__(self, log):
         self._log = log
+        self._pause = CHECKPOINT_PAUSE_SECONDS
         self._shorten_again_at = 0.0
 
     def take(self, connection, statement):
@@ -147,20 +160,40 @@ class SqliteWriteLock:
             cursor.close()
 
     def _shorten_log(self, cursor):
-        """Nobody begins a write before a long log is short again; a long reader (a backup) is not waited for."""
-        ends_at = time.monotonic() + CHECKPOINT_SECONDS
-        while time.monotonic() > self._shorten_again_at and self._is_long():
-            is_busy, *_pages = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if is_busy and time.monotonic() > ends_at:
-                self._shorten_again_at = time.monotonic() + CHECKPOINT_PAUSE_SECONDS
-            elif is_busy:
-                time.sleep(LOCK_POLL_SECONDS)
+        """Nobody begins a write before a long log is short again; a long reader (a backup) is not waited for.
+
+        While one stays in the way this is tried ever more rarely: each try keeps everybody from writing.
+        """
+        began_at = time.monotonic()
+        if began_at < self._shorten_again_at:
+            return
+        if _empty_log(cursor, is_needed=self._is_long):
+            self._pause = CHECKPOINT_PAUSE_SECONDS
+        elif self._shorten_again_at <= began_at:  # else another thread, which waited beside this one, has noted it
+            self._shorten_again_at = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, LONGEST_CHECKPOINT_PAUSE_SECONDS)
 
     def _is_long(self):
         try:
             return self._log.stat().st_size > WRITE_AHEAD_LOG_BYTES
         except FileNotFoundError:
             return False
+
+
+def _empty_log(cursor, *, is_needed=lambda: True):
+    """Cut the write-ahead log to nothing; False when somebody uses it for CHECKPOINT_SECONDS, which is waited for.
+
+    The connection's own busy_timeout must be 0.
+    """
+    ends_at = time.monotonic() + CHECKPOINT_SECONDS
+    while is_needed():
+        is_busy, *_pages = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:
+            return True
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(LOCK_POLL_SECONDS)
+    return True
 
 
 def begin_write(session):
@@ -171,3 +204,21 @@ def begin_write(session):
     """
     session.rollback()
     session.connection(execution_options=SQLITE_WRITE)
+
+
+def commit_erasure(session):
+    """Commit a deletion, and empty SQLite's write-ahead log, whose older pages would still hold what was deleted.
+
+    False when a reader kept the log in use, so that they are still there.
+    """
+    session.commit()
+    engine = session.get_bind()
+    if engine.dialect.name != "sqlite":
+        return True
+    with closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout = 0")
+        try:
+            return _empty_log(cursor)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_SECONDS * 1000}")

@@ -14,6 +14,8 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from config import ROOT
 from portal.extensions import db
 
+OWN_CODE = (str(ROOT / "portal"), str(ROOT / "ml"))
+
 EXPLANATIONS = {
     400: (_("That did not arrive as expected"), _("Go back, check what you entered and send it again.")),
     403: (_("This page is for another role"), _("Ask an administrator if you should have access.")),
@@ -94,15 +96,16 @@ def show_unexpected_error(error):
     return _page(500, reference=_log(error))
 
 
+def describe(error):
+    """Kind and place of an exception for a log. Its own text may quote row values, which belong to patients."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((frame for frame in reversed(frames) if frame.filename.startswith(OWN_CODE)), frames[-1])
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+
+
 def _log(error):
     reference = secrets.token_hex(4)
-    # The exception's own text may quote row values, which belong to patients; its place and kind do not.
-    frames = traceback.extract_tb(error.__traceback__)
-    place = next((frame for frame in reversed(frames) if frame.filename.startswith(str(ROOT / "portal"))), frames[-1])
-    current_app.logger.error(
-        "error %s: %s at %s (%s:%s)",
-        *(reference, type(error).__name__, request.endpoint, Path(place.filename).name, place.lineno),
-    )
+    current_app.logger.error("error %s in %s: %s", reference, request.endpoint, describe(error))
     return reference
 
 

@@ -9,13 +9,12 @@ from celery import bootsteps
 from celery.signals import worker_process_init
 from celery.worker import request
 from kombu.transport import virtual
-from redis import Redis, RedisError
+from redis import RedisError
 
+from portal.broker import PRESENCE_KEY, open_redis
 from portal.database import utc_now
 from portal.extensions import db
 from portal.services import classification
-
-PRESENCE_KEY = "portal:worker:"  # + the worker's name; the value is when it started (ISO 8601, UTC)
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ class Pulse(bootsteps.StartStopStep):
     def start(self, worker):
         app = worker.app.flask_app
         seconds = app.config["SWEEP_SECONDS"]
-        redis = Redis.from_url(app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1)
+        redis = open_redis(app.config)
         started_at = utc_now().isoformat()
 
         def beat():

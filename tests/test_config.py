@@ -21,6 +21,22 @@ def test_a_list_may_have_spaces_and_a_number_must_be_one():
         TestingConfig({"PROXY_COUNT": "one"})
 
 
+@pytest.mark.parametrize(
+    ("name", "least"), [("RETENTION_DAYS", 1), ("LEASE_SECONDS", 1), ("SWEEP_SECONDS", 1), ("PROXY_COUNT", 0)]
+)
+def test_a_number_too_small_to_mean_anything_is_refused_at_the_start(name, least):
+    assert getattr(TestingConfig({name: str(least)}), name) == least
+    for value in (least - 1, -30):
+        with pytest.raises(
+            ConfigurationError, match=f"{name} is '{value}'; it must be a whole number, {least} or more"
+        ):
+            TestingConfig({name: str(value)})
+
+
+def test_records_are_kept_until_a_period_is_named():
+    assert TestingConfig({}).RETENTION_DAYS is None and TestingConfig({"RETENTION_DAYS": ""}).RETENTION_DAYS is None
+
+
 def test_an_empty_key_of_a_start_that_was_cut_short_is_made_anew(tmp_path):
     path = tmp_path / "secret-key"
     path.touch()

@@ -1,13 +1,13 @@
 """What an administrator types."""
 
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
-from wtforms import BooleanField, EmailField, RadioField, SelectMultipleField, StringField
+from wtforms import BooleanField, EmailField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.formatting import ROLE_NAMES
+from portal.forms.base import Form
 
 
 class ChecklistField(SelectMultipleField):
@@ -15,7 +15,7 @@ class ChecklistField(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
-class UserForm(FlaskForm):
+class UserForm(Form):
     """``clinics`` gets its choices from the view: a SelectChoice each."""
 
     name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
@@ -27,6 +27,10 @@ class UserForm(FlaskForm):
     clinics = ChecklistField(_("Clinics"), coerce=int)
 
 
+class ChangeUserForm(UserForm):
+    seen = HiddenField()  # User.details_mark as the form was opened
+
+
 class NewUserForm(UserForm):
     email = EmailField(
         _("Email"),
@@ -35,6 +39,10 @@ class NewUserForm(UserForm):
     )
 
 
-class ClinicForm(FlaskForm):
+class ClinicForm(Form):
     name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
     first_read_required = BooleanField(_("Clinicians note their own impression before they see the computer's view"))
+
+
+class ChangeClinicForm(ClinicForm):
+    seen = HiddenField()  # Clinic.details_mark as the form was opened

@@ -1,10 +1,10 @@
 """What people type to log in and to look after their account."""
 
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
+from portal.forms.base import Form
 from portal.passwords import MAX_LENGTH, MIN_LENGTH
 
 _CURRENT = {"autocomplete": "current-password"}
@@ -21,7 +21,7 @@ def _required(message):
     return InputRequired(message=message)
 
 
-class LoginForm(FlaskForm):
+class LoginForm(Form):
     email = EmailField(
         _("Email"),
         validators=[_required(_("Enter your email.")), Length(max=254)],
@@ -32,20 +32,20 @@ class LoginForm(FlaskForm):
     )
 
 
-class CodeForm(FlaskForm):
+class CodeForm(Form):
     code = StringField(_("Code"), validators=[_required(_("Enter the code.")), Length(max=40)], render_kw=_ONE_TIME)
 
 
-class NewPasswordForm(FlaskForm):
+class NewPasswordForm(Form):
     password = PasswordField(_("New password"), validators=[_required(_("Enter a new password."))], render_kw=_NEW)
 
 
-class ChangePasswordForm(FlaskForm):
+class ChangePasswordForm(Form):
     current_password = PasswordField(
         _("Present password"), validators=[_required(_("Enter your present password."))], render_kw=_CURRENT
     )
     password = PasswordField(_("New password"), validators=[_required(_("Enter a new password."))], render_kw=_NEW)
 
 
-class ConfirmPasswordForm(FlaskForm):
+class ConfirmPasswordForm(Form):
     password = PasswordField(_("Password"), validators=[_required(_("Enter your password."))], render_kw=_CURRENT)

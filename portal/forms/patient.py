@@ -1,13 +1,13 @@
 """Who a patient is: the fields of a new patient, and the form that corrects them."""
 
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, IntegerField, RadioField, SelectChoice, StringField
 from wtforms.validators import AnyOf, Length, Optional, ValidationError
 
 from ml.labels import SEXES
 from portal.database import utc_now
 from portal.formatting import SKIN_TYPES
+from portal.forms.base import Form
 from portal.models import OLDEST_YEARS
 
 SKIN_TYPE_HINTS = {
@@ -20,7 +20,7 @@ SKIN_TYPE_HINTS = {
 }
 
 
-class PatientForm(FlaskForm):
+class PatientForm(Form):
     """Fields carry the names of ``services.patients.add_patient`` and of its errors."""
 
     reference = StringField(

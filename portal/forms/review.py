@@ -1,13 +1,13 @@
 """What a clinician writes down."""
 
 from flask_babel import lazy_gettext as _
-from flask_wtf import FlaskForm
 from wtforms import HiddenField, IntegerField, RadioField, SelectField, TextAreaField
 from wtforms.fields import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
 
 from portal import explanations
+from portal.forms.base import Form
 from portal.models import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX
 
 # A reason without words of its own would leave the health worker guessing.
@@ -27,7 +27,7 @@ def _needed_to_monitor(form, field):
         raise StopValidation(_("Say in how many weeks to look again."))
 
 
-class FirstReadForm(FlaskForm):
+class FirstReadForm(Form):
     """Besides the impression, it carries what was already entered of the decision that follows."""
 
     diagnosis = RadioField(
@@ -43,10 +43,11 @@ class FirstReadForm(FlaskForm):
         return [field for field in (self.disposition, self.monitor_weeks, self.note) if field.data]
 
 
-class ReviewForm(FlaskForm):
+class ReviewForm(Form):
     """``has_prediction``: the model's view was shown, so whether the clinician agrees belongs to the review."""
 
     expected_review_count = IntegerField(widget=HiddenInput(), validators=[InputRequired()])
+    knows_retake = HiddenField()  # set where the page said that a new photo is asked for
     is_unread = HiddenField()  # set where the page that sends this showed no model's view
     diagnosis = RadioField(
         _("Your diagnosis"), choices=_diagnoses, validators=[InputRequired(_("Choose a diagnosis, or Unclear."))]
@@ -76,16 +77,18 @@ class ReviewForm(FlaskForm):
         if not has_prediction:
             del self.agrees
 
-    def expect(self, review_count):
-        """Show the form again as a knowing addition to ``review_count`` reviews."""
-        self.expected_review_count.data = review_count
+    def expect(self, case):
+        """Show the form as a knowing addition to what was decided on ``case`` so far."""
+        self.expected_review_count.data = case.review_count
         self.expected_review_count.raw_data = None
+        self.knows_retake.data = "yes" if case.status == "retake" else ""
 
     def decision(self):
         """Keyword arguments of services.reviews.record_review."""
         is_monitored = self.disposition.data == "monitor"
         return {
             "expected_review_count": self.expected_review_count.data,
+            "knows_retake": bool(self.knows_retake.data),
             "diagnosis": self.diagnosis.data,
             "agrees": self.agrees.data == "yes" if self.agrees else None,
             "disposition": self.disposition.data,
@@ -94,7 +97,7 @@ class ReviewForm(FlaskForm):
         }
 
 
-class RetakeForm(FlaskForm):
+class RetakeForm(Form):
     reason = SelectField(
         _("What is wrong with it?"),
         choices=lambda: [SelectChoice(code, explanations.RETAKES[code]) for code in RETAKE_REASONS],

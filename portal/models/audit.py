@@ -9,7 +9,8 @@ from portal.models.user import User
 class AuditEvent(db.Model):
     """Who did what to which row; append-only, each row sealed by the hash of the one before."""
 
-    __table_args__ = (Index("ix_audit_event_target", "target_type", "target_id"),)
+    # The audit page shows the newest of one row, or of one action, first.
+    __table_args__ = (Index(None, "target_id", "id"), Index(None, "action", "id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at = mapped_column(UtcDateTime, nullable=False, index=True)

@@ -17,7 +17,7 @@ BEING_READ = ("queued", "running")  # the model has not answered yet
 TIERS = ("urgent", "soon", "cannot_assess", "routine")
 
 # The weighted 7-point checklist: majors count 2, minors 1; 3 or more is suspicious.
-# Source: H. Walter et al., Br J Gen Pract 63 (2013) e345, after R. MacKie 1990.
+# Source: F. M. Walter et al., Br J Gen Pract 63 (2013) e345, after R. MacKie 1990.
 CHECKLIST_MAJOR = ("change_in_size", "irregular_shape", "irregular_colour")
 CHECKLIST_MINOR = ("seven_mm_or_more", "inflammation", "oozing", "change_in_sensation")
 CHECKLIST = CHECKLIST_MAJOR + CHECKLIST_MINOR
@@ -74,13 +74,14 @@ class Case(db.Model):
             name="fk_case_prediction_id_prediction",
             deferrable=True,
             initially="IMMEDIATE",
-        )
+        ),
+        index=True,
     )
 
     taken_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     taken_until = mapped_column(UtcDateTime)
     review_count: Mapped[int] = mapped_column(default=0)
-    # How many of the reviews somebody who acts on them has seen; a new review is unseen without a write of its own.
+    # How many of the reviews the patient was told, or that asked for no act; a new one is news by itself.
     seen_review_count: Mapped[int] = mapped_column(default=0, server_default="0")
 
     clinic: Mapped[Clinic] = relationship()
@@ -109,6 +110,14 @@ class Case(db.Model):
     @property
     def latest_review(self):
         return self.reviews[-1] if self.reviews else None
+
+    @property
+    def is_untold(self):
+        """The patient waits to hear a decision that asks for an act, or that takes one back."""
+        if self.seen_review_count == self.review_count or self.patient.anonymised_at:
+            return False
+        told = self.reviews[self.seen_review_count - 1].disposition if self.seen_review_count else "no_action"
+        return {told, self.latest_review.disposition} != {"no_action"}
 
     @property
     def is_being_read(self):

@@ -3,9 +3,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
+from portal.models.details import HasDetails
 
 
-class Clinic(db.Model):
+class Clinic(HasDetails, db.Model):
     """A place where photos are taken; patients and cases belong to one."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -17,3 +18,7 @@ class Clinic(db.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def details(self):
+        return {"name": self.name, "first_read_required": self.first_read_required}

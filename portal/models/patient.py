@@ -1,5 +1,3 @@
-import hashlib
-import json
 import uuid
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
@@ -8,11 +6,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
 from portal.models.clinic import Clinic
+from portal.models.details import HasDetails
 
 OLDEST_YEARS = 130  # above the greatest age ever reached
 
 
-class Patient(db.Model):
+class Patient(HasDetails, db.Model):
     """A person at one clinic, known by the clinic's own reference."""
 
     __table_args__ = (
@@ -38,8 +37,3 @@ class Patient(db.Model):
     def details(self):
         """What is noted of the person, and may have been noted wrongly."""
         return {name: getattr(self, name) for name in ("reference", "name", "birth_year", "sex", "skin_type")}
-
-    @property
-    def details_mark(self):
-        """Another text for other details: whoever corrects them shows which ones they saw."""
-        return hashlib.sha256(json.dumps(self.details).encode()).hexdigest()

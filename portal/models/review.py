@@ -29,7 +29,8 @@ class Review(db.Model):
     case_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("case.id", ondelete="CASCADE"))
     number: Mapped[int]  # 1, 2, ... within the case
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id"), index=True)
-    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"))  # what was shown at the time
+    # What was shown at the time.
+    prediction_id: Mapped[int | None] = mapped_column(ForeignKey("prediction.id"), index=True)
     diagnosis: Mapped[str] = mapped_column(String(20))  # one of DIAGNOSES
     agrees: Mapped[bool | None]  # with the model; None without a model's view
     disposition: Mapped[str] = mapped_column(String(20))

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.database import UtcDateTime, utc_now
 from portal.extensions import db
 from portal.models.clinic import Clinic
+from portal.models.details import HasDetails
 
 ROLES = ("health_worker", "clinician", "admin")
 
@@ -16,7 +17,7 @@ user_clinic = Table(
 )
 
 
-class User(UserMixin, db.Model):
+class User(HasDetails, UserMixin, db.Model):
     """Somebody who logs in. A health worker has one clinic, a clinician those assigned, an admin none."""
 
     __table_args__ = (CheckConstraint(f"role IN {ROLES}", name="role"),)
@@ -44,6 +45,10 @@ class User(UserMixin, db.Model):
     @property
     def clinic(self):
         return self.clinics[0] if self.clinics else None
+
+    @property
+    def details(self):
+        return {"name": self.name, "role": self.role, "clinics": sorted(clinic.id for clinic in self.clinics)}
 
     @property
     def has_two_factor(self):

@@ -85,7 +85,11 @@ def find_audit_events(filters, before=None):
 
 
 def find_audit_actions():
-    return db.session.scalars(db.select(AuditEvent.action).distinct().order_by(AuditEvent.action)).all()
+    """Every action of the trail, by name: one step of an index each, where DISTINCT would read the whole trail."""
+    first = db.select(func.min(AuditEvent.action).label("action")).cte("seen", recursive=True)
+    following = db.select(func.min(AuditEvent.action)).where(AuditEvent.action > first.c.action).scalar_subquery()
+    seen = first.union_all(db.select(following).where(first.c.action.is_not(None)))
+    return db.session.scalars(db.select(seen.c.action).where(seen.c.action.is_not(None)).order_by(seen.c.action)).all()
 
 
 def _is_named(text):

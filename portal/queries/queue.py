@@ -1,14 +1,17 @@
 """The clinician's queue: risk first, then the longest waiting."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from flask import current_app
+from itsdangerous import Signer
 from sqlalchemy import and_, case, func, literal, not_, or_, tuple_
 from sqlalchemy.orm import contains_eager, selectinload
 
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
+from portal.models import BEING_READ, TIERS, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
 from portal.queries.cases import is_replaced
 from portal.queries.first_reads import awaits_first_read, shown_reasons, shown_tier
@@ -69,13 +72,16 @@ class QueueRow:
 @dataclass(frozen=True)
 class QueuePage:
     rows: list[QueueRow]
-    next_after: UUID | None  # the case to continue after, or None on the last page
+    next_after: tuple[str, UUID] | None  # place and id of the case to continue after, or None on the last page
     counts: dict[str, int]  # tier or FIRST_READ -> cases under the other filters
     oldest_at: object  # when the longest waiting of all those was sent, or None
 
 
 def load_queue(user, filters, after=None):
-    """One page of the queue; ``after`` is the id of the last case of the page before."""
+    """One page of the queue; ``after`` is the next_after of the page before.
+
+    Its last case may stand elsewhere by now: it goes on from where that stood.
+    """
     counts, oldest_at = _counts(user, filters)
     silent = awaits_first_read(user).label("is_silent")
     statement = (
@@ -91,11 +97,12 @@ def load_queue(user, filters, after=None):
     )
     if filters.is_done:
         statement = statement.options(selectinload(Case.reviews).joinedload(Review.reviewer))
-    if position := _position(user, after, filters):
+    if after and (position := _position(user, after[1], filters, place=after[0])):
         statement = statement.where(_beyond(position, filters))
     found = [QueueRow(*row) for row in db.session.execute(statement)]
     rows = found[:PAGE_SIZE]
-    return QueuePage(rows, rows[-1].case.id if len(found) > PAGE_SIZE else None, counts, oldest_at)
+    last = rows[-1].case if len(found) > PAGE_SIZE else None
+    return QueuePage(rows, last and (_place(last, filters), last.id), counts, oldest_at)
 
 
 def find_next_case_id(user, filters, now, *, after=None, before=None):
@@ -176,9 +183,32 @@ def _order(filters, *, backwards=False):
     return [column.desc() if descending else column.asc() for column in _columns(filters)]
 
 
-def _position(user, case_id, filters):
+def _position(user, case_id, filters, *, place=None):
+    """Where in the order the case stands, or stood when its ``place`` was told; None for a case that is not there."""
     statement = db.select(*_columns(filters)).where(Case.id == case_id, in_clinics_of(user, Case.clinic_id))
-    return db.session.execute(statement).first()
+    found = db.session.execute(statement).first()
+    told = _read_place(place, case_id, filters) if found and place else None
+    return found if told is None else (told, *found[1:])
+
+
+def _place(case, filters):
+    """Of the values the case is sorted by the one that may change, as text for an address.
+
+    A tier that could be read there would break the silence before the first read.
+    """
+    return case.status_changed_at.isoformat() if filters.is_done else _sign(case.tier_rank, case.id)
+
+
+def _read_place(place, case_id, filters):
+    """The value that a ``_place`` stands for, or None."""
+    if not filters.is_done:
+        return next((rank for rank in range(len(TIERS) + 1) if _sign(rank, case_id) == place), None)
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(place).astimezone(UTC)
+
+
+def _sign(rank, case_id):
+    return Signer(current_app.secret_key, salt="queue place").get_signature(f"{rank} {case_id}").decode()
 
 
 def _beyond(position, filters, *, backwards=False):

@@ -17,6 +17,7 @@ NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call 
 _WEEK_SECONDS = 7 * 86_400
 # Seconds since 1970: an interval from a column is written differently on each database, a sum of numbers is not.
 _due_seconds = cast(extract("epoch", Review.created_at), BigInteger) + Review.monitor_weeks * _WEEK_SECONDS
+_LATEST_SECOND = 2**40  # an address may say more than a column holds
 
 
 def count_due(user, now):
@@ -25,9 +26,12 @@ def count_due(user, now):
 
 
 def list_due(user, now, *, after=None):
-    """([(latest case of a spot, "late" or "soon")] the longest due first, id to continue after or None)."""
+    """([(latest case of a spot, "late" or "soon")] the longest due first, (due, id) to continue after or None).
+
+    ``after`` is that pair of the page before: its last spot may have been looked at since, or be due another day.
+    """
     statement = (
-        _due(db.select(Case), user, now)
+        _due(db.select(Case, _due_seconds), user, now)
         .order_by(_due_seconds, Case.id)
         .options(
             joinedload(Case.lesion).joinedload(Lesion.patient),
@@ -36,30 +40,24 @@ def list_due(user, now, *, after=None):
         )
         .limit(PAGE_SIZE + 1)
     )
-    columns = (_due_seconds, Case.id)
-    position = _latest_review(db.select(*columns).select_from(Case)).where(
-        Case.id == after, in_clinics_of(user, Case.clinic_id)
-    )
-    if start := after and db.session.execute(position).first():
-        values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
+    if after and after[0] is not None and 0 <= after[0] <= _LATEST_SECOND:
+        columns = (_due_seconds, Case.id)
+        values = (literal(value, column.type) for value, column in zip(after, columns, strict=True))
         statement = statement.where(tuple_(*columns) > tuple_(*values))
-    found = db.session.scalars(statement).all()
+    found = db.session.execute(statement).all()
     today = to_user_timezone(now).date()
     # Late from the next day on: who comes on the day, at whatever hour, is not late.
     rows = [
         (case, "late" if to_user_timezone(case.latest_review.due_at).date() < today else "soon")
-        for case in found[:PAGE_SIZE]
+        for case, _due_at in found[:PAGE_SIZE]
     ]
-    return rows, rows[-1][0].id if len(found) > PAGE_SIZE else None
-
-
-def _latest_review(statement):
-    return statement.join(Review, and_(Review.case_id == Case.id, Review.number == Case.review_count))
+    last = found[PAGE_SIZE - 1] if len(found) > PAGE_SIZE else None
+    return rows, last and (last[1], last[0].id)
 
 
 def _due(statement, user, now):
     return (
-        _latest_review(statement)
+        statement.join(Review, and_(Review.case_id == Case.id, Review.number == Case.review_count))
         .join(Case.lesion)
         .join(Lesion.patient)
         .where(

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import current_app
-from redis import Redis, RedisError
+from redis import RedisError
 from sqlalchemy import func, text
 from sqlalchemy.orm import joinedload
 
+from portal.broker import PRESENCE_KEY, open_redis
 from portal.extensions import db
 from portal.models import BEING_READ, Case, Lesion, Prediction
 
-WORKER_KEYS = "portal:worker:"
 FAILED_SHOWN = 50
 
 
@@ -74,16 +74,13 @@ def find_failed_cases():
 
 def _find_workers():
     try:
-        redis = Redis.from_url(
-            current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1, decode_responses=True
-        )
-        with redis:
-            names = sorted(redis.scan_iter(WORKER_KEYS + "*", count=100))
+        with open_redis(current_app.config, decode_responses=True) as redis:
+            names = sorted(redis.scan_iter(PRESENCE_KEY + "*", count=100))
             starts = redis.mget(names) if names else []
     except RedisError:
         return None
     return [
-        Worker(name=name.removeprefix(WORKER_KEYS), started_at=_parse(start))
+        Worker(name=name.removeprefix(PRESENCE_KEY), started_at=_parse(start))
         for name, start in zip(names, starts, strict=True)
     ]
 

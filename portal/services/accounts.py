@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from flask_babel import gettext as _
-from sqlalchemy import func, update
+from sqlalchemy import update
 
 from portal import passwords
 from portal.database import begin_write, utc_now
@@ -12,7 +12,7 @@ from portal.errors import Conflict, DomainError
 from portal.extensions import db
 from portal.models import ROLES, AccountToken, Clinic, User
 from portal.models.login import hash_token, new_token
-from portal.services import audit
+from portal.services import audit, rows
 from portal.services.attempts import confirm_password
 from portal.services.logins import end_sessions
 
@@ -29,23 +29,28 @@ def create_user(*, email, name, role, clinics, password=None):
     password_hash = _hash_checked(password, email=email, name=name) if password is not None else None
     begin_write(db.session)
     clinics = _load_clinics(role, clinic_ids)
-    if db.session.scalar(db.select(User.id).where(User.email == email)):
-        raise DomainError(_("An account with this email exists."), field="email")
     user = User(email=email, name=name.strip(), role=role, clinics=clinics, password_hash=password_hash)
     db.session.add(user)
-    audit.record(action="user.create", target=user, details={"role": role, "clinics": clinic_ids})
+    with rows.unique(taken=_("An account with this email exists."), field="email"):
+        audit.record(action="user.create", target=user, details={"role": role, "clinics": clinic_ids})
     db.session.commit()
     return user
 
 
-def update_user(*, user, name, role, clinics):
-    """Change name, role and clinics; the change holds from the user's next request."""
+def update_user(*, user, expected, name, role, clinics):
+    """Change name, role and clinics; the change holds from the user's next request.
+
+    ``expected``: the details_mark that the editor saw; Conflict when somebody changed the account since.
+    """
     clinic_ids = sorted(clinic.id for clinic in clinics)
     begin_write(db.session)
+    other_admins = _lock_with_admins(user)
+    if user.details_mark != expected:
+        raise Conflict(_("Somebody changed this account while you had the form open. This is how it is now."))
+    if role != "admin":
+        _keep_one_admin(user, other_admins)
     before = _describe(user)
-    if user.role == "admin" and role != "admin":
-        _keep_one_admin(user)
-    user.name, user.role, user.clinics = name.strip(), role, _load_clinics(role, clinic_ids)
+    user.name, user.role, user.clinics = name.strip(), role, _load_clinics(role, clinic_ids, kept=user.clinics)
     changed = {"before": before, "after": _describe(user)}
     audit.record(action="user.update", target=user, details=changed)
     db.session.commit()
@@ -56,7 +61,7 @@ def deactivate_user(*, user, actor):
     begin_write(db.session)
     if user.id == actor.id:
         raise DomainError(_("You cannot close your own account. Ask another administrator."))
-    _keep_one_admin(user)
+    _keep_one_admin(user, _lock_with_admins(user))
     user.is_active = False
     end_sessions(user)
     _void_links(user)
@@ -66,16 +71,19 @@ def deactivate_user(*, user, actor):
 
 def activate_user(*, user):
     begin_write(db.session)
-    user.is_active = True
+    rows.lock(user).is_active = True
     audit.record(action="user.activate", target=user)
     db.session.commit()
 
 
 def change_password(*, user, current_password, password, address):
     """The user sets a new password; every session of theirs ends, so the caller opens a new one."""
+    confirmed = user.password_hash
     confirm_password(user=user, password=current_password, address=address, field="current_password")
     password_hash = _hash_checked(password, email=user.email, name=user.name)
     begin_write(db.session)
+    if rows.lock(user).password_hash != confirmed:
+        raise DomainError(_("This is not your password."), field="current_password")
     _set_password(user, password_hash)
     audit.record(action="password.change", target=user)
     db.session.commit()
@@ -85,7 +93,7 @@ def issue_reset_link(*, user):
     """The clear token of a new one-time link, good for a day; earlier links of the user end."""
     token = new_token()
     begin_write(db.session)
-    if not user.is_active:
+    if not rows.lock(user).is_active:
         raise Conflict(_("This account is closed. Open it first."))
     _void_links(user)
     expires_at = utc_now() + RESET_LINK_LIFETIME
@@ -111,7 +119,8 @@ def use_reset_link(*, token, password, language):
         raise DomainError(_("This link was used or is too old. Ask an administrator for a new one."))
     password_hash = _hash_checked(password, email=user.email, name=user.name)
     begin_write(db.session)
-    if db.session.scalar(_good_links(token).with_for_update()) is None:
+    rows.lock(user)
+    if find_reset_user(token) is None:
         raise Conflict(_("This link was used or is too old. Ask an administrator for a new one."))
     if user.password_hash is None:
         user.language = language
@@ -146,8 +155,11 @@ def _set_password(user, password_hash):
     _void_links(user)
 
 
-def _load_clinics(role, clinic_ids):
-    """One clinic for a health worker, some for a clinician, none for an admin; read inside the transaction."""
+def _load_clinics(role, clinic_ids, *, kept=()):
+    """One clinic for a health worker, some for a clinician, none for an admin; read inside the transaction.
+
+    Of closed clinics only those ``kept``, to which the person belongs already.
+    """
     if role not in ROLES:
         raise DomainError(_("Choose a role."), field="role")
     if role == "health_worker" and len(clinic_ids) != 1:
@@ -156,12 +168,26 @@ def _load_clinics(role, clinic_ids):
         raise DomainError(_("A clinician needs at least one clinic."), field="clinics")
     if role == "admin" and clinic_ids:
         raise DomainError(_("An administrator sees every clinic; choose none."), field="clinics")
-    return list(db.session.scalars(db.select(Clinic).where(Clinic.id.in_(clinic_ids))))
+    clinics = list(db.session.scalars(db.select(Clinic).where(Clinic.id.in_(clinic_ids))))
+    for clinic in clinics:
+        if not clinic.is_active and clinic not in kept:
+            raise DomainError(_("%(name)s is closed. Choose another clinic.", name=clinic.name), field="clinics")
+    return clinics
 
 
-def _keep_one_admin(user):
-    others = db.select(func.count()).where(User.role == "admin", User.is_active.is_(True), User.id != user.id)
-    if user.role == "admin" and not db.session.scalar(others):
+def _lock_with_admins(user):
+    """Lock the account and every active administrator; returns the administrators besides this account.
+
+    All in one order: of two who close each other at once, the second sees what the first did.
+    """
+    is_active_admin = (User.role == "admin") & User.is_active
+    wanted = db.select(User).where(is_active_admin | (User.id == user.id)).order_by(User.id)
+    locked = wanted.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return [each for each in db.session.scalars(locked) if each.id != user.id]
+
+
+def _keep_one_admin(user, other_admins):
+    if user.role == "admin" and not other_admins:
         raise Conflict(_("This is the last administrator. Make another one first."))
 
 

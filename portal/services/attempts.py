@@ -33,7 +33,7 @@ def count_attempt(*, address, subject, subject_limit=None):
     network = network_of(address)
     subject_hash = hashlib.sha256(subject.encode()).hexdigest()
     begin_write(db.session)
-    _wait_for_turn(network)
+    _wait_for_turn(network, subject_hash if subject_limit is not None else None)
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.at <= since))
     failures = _count_failures(LoginAttempt.address == network)
     limit = current_app.config["LOGIN_FAILURES_PER_ADDRESS"]
@@ -87,7 +87,12 @@ def _count_failures(condition):
     return db.session.scalar(failed)
 
 
-def _wait_for_turn(network):
+def _wait_for_turn(network, subject_hash=None):
+    """Whoever is counted together counts one after the other, until the end of the transaction."""
     # SQLite's write transactions queue by themselves.
     if db.session.get_bind().dialect.name == "postgresql":
-        db.session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"login {network}"})
+        # A space of locks for each kind, and always in this order, so that no two wait for each other.
+        lock = text("SELECT pg_advisory_xact_lock(hashtext(:kind), hashtext(:name))")
+        for kind, name in (("login network", network), ("login subject", subject_hash)):
+            if name is not None:
+                db.session.execute(lock, {"kind": kind, "name": name})

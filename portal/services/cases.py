@@ -193,6 +193,8 @@ def _new_case(submitter, lesion, answers, quality):
     patient: Patient = lesion.patient
     if patient.anonymised_at:
         raise DomainError(_("This patient's record was closed. Register the patient anew."), field="reference")
+    if not patient.clinic.is_active:
+        raise DomainError(_("This clinic is closed. It takes no new photos."))
     now = utc_now()
     score = triage.checklist_score(answers["checklist"])
     asked = triage.decide(

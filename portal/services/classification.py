@@ -21,6 +21,7 @@ from redis import RedisError
 
 from portal import triage
 from portal.database import begin_write, utc_now
+from portal.errors import describe
 from portal.extensions import db
 from portal.models import BEING_READ, Case, Image, Lesion, Patient, Prediction
 from portal.services import audit
@@ -79,8 +80,8 @@ def classify(case_id):
         fail_case(claim, "photo_unreadable", is_final=True)
     except SoftTimeLimitExceeded:
         fail_case(claim, "took_too_long")
-    except Exception:
-        log.exception("case %s was not read", case_id)
+    except Exception as error:
+        log.error("case %s was not read: %s", case_id, describe(error))
         fail_case(claim, "model_error")
 
 

@@ -3,20 +3,20 @@
 from flask_babel import gettext as _
 
 from portal.database import begin_write
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 from portal.extensions import db
 from portal.models import Clinic
-from portal.services import audit
+from portal.services import audit, rows
 
 
 def create_clinic(*, name, first_read_required=False):
     """Raises DomainError when the name is empty or taken."""
-    name = name.strip()
+    name = _checked(name)
     begin_write(db.session)
-    _check_name(name)
     clinic = Clinic(name=name, first_read_required=first_read_required)
     db.session.add(clinic)
-    db.session.flush()
+    with _unique_name():
+        db.session.flush()
     audit.record(
         action="clinic.create",
         target=clinic,
@@ -27,29 +27,39 @@ def create_clinic(*, name, first_read_required=False):
     return clinic
 
 
-def update_clinic(*, clinic, name, first_read_required):
-    """Rename the clinic, or change whether clinicians write a first read there."""
-    name = name.strip()
+def update_clinic(*, clinic, expected, name, first_read_required):
+    """Rename the clinic, or change whether clinicians write a first read there.
+
+    ``expected``: the details_mark that the editor saw; Conflict when somebody changed the clinic since.
+    """
+    name = _checked(name)
     begin_write(db.session)
-    _check_name(name, clinic)
+    if rows.lock(clinic).details_mark != expected:
+        raise Conflict(_("Somebody changed this clinic while you had the form open. This is how it is now."))
     details = {"renamed": clinic.name != name, "first_read_required": first_read_required}
     clinic.name, clinic.first_read_required = name, first_read_required
-    audit.record(action="clinic.update", target=clinic, clinic_id=clinic.id, details=details)
+    # Nothing is written before the trail's end is locked: a name is a key too, and whoever looks at one of the
+    # clinic's cases holds that end while pointing to the clinic.
+    with _unique_name(), db.session.no_autoflush:
+        audit.record(action="clinic.update", target=clinic, clinic_id=clinic.id, details=details)
     db.session.commit()
 
 
 def set_clinic_active(*, clinic, is_active):
     """A closed clinic is offered for no new account; its rows stay readable for those assigned to it."""
     begin_write(db.session)
-    clinic.is_active = is_active
+    rows.lock(clinic).is_active = is_active
     action = "clinic.activate" if is_active else "clinic.deactivate"
     audit.record(action=action, target=clinic, clinic_id=clinic.id)
     db.session.commit()
 
 
-def _check_name(name, clinic=None):
+def _checked(name):
+    name = name.strip()
     if not 1 <= len(name) <= 120:
         raise DomainError(_("Enter a name of up to 120 characters."), field="name")
-    holder = db.session.scalar(db.select(Clinic).where(Clinic.name == name))
-    if holder is not None and holder is not clinic:
-        raise DomainError(_("A clinic with this name exists."), field="name")
+    return name
+
+
+def _unique_name():
+    return rows.unique(taken=_("A clinic with this name exists."), field="name")

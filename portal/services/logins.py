@@ -9,7 +9,7 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import LoginSession, User
 from portal.models.login import hash_token, new_token
-from portal.services import audit, two_factor
+from portal.services import audit, rows, two_factor
 from portal.services.attempts import count_attempt, mark_succeeded
 
 CODE_FAILURES_PER_ACCOUNT = 10
@@ -29,7 +29,8 @@ def log_in(*, email, password, address, user_agent):
         _record_failure(user_id)
         raise DomainError(_("Email or password is wrong."))
     begin_write(db.session)
-    user = db.session.get(User, user_id)
+    # A new password ends the sessions it finds: this one is there before, or is refused after.
+    user = rows.lock(db.session.get(User, user_id))
     if not user.is_active or user.password_hash != password_hash:
         _record_failure(user_id)
         raise DomainError(_("Email or password is wrong."))
@@ -48,7 +49,7 @@ def pass_second_step(*, login_session, code, address):
     subject = f"code {user_id}"
     attempt_id = count_attempt(address=address, subject=subject, subject_limit=CODE_FAILURES_PER_ACCOUNT)
     begin_write(db.session)
-    user = db.session.scalar(db.select(User).where(User.id == user_id).with_for_update())
+    user = rows.lock(db.session.get(User, user_id))
     kind = two_factor.use_code(user, code)
     if kind is None or login_session.ended_at is not None:
         _record_failure(user_id)

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from flask import current_app
+from sqlalchemy import BigInteger, cast, extract
 
-from portal.database import begin_write, utc_now
+from portal.database import begin_write, commit_erasure, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import AuditEvent, Case, FirstRead, Image, Lesion, Patient, Prediction, Review
@@ -12,6 +13,18 @@ from portal.services import audit
 
 # Greater ages are rare enough to tell who somebody is.
 GREATEST_AGE_TOLD = 90
+
+STILL_IN_LOG = (
+    "Somebody was reading, so the database's -wal file still holds old pages. "
+    "The next time a patient is deleted or made anonymous, it is emptied."
+)
+
+_WEEK_SECONDS = 7 * 86_400
+# When a review's decision ends: at once, or when the spot is due to be seen again. Seconds since 1970, which both
+# databases can add to; days or weeks of a column each would write in words of its own.
+_settled_seconds = (
+    cast(extract("epoch", Review.created_at), BigInteger) + db.func.coalesce(Review.monitor_weeks, 0) * _WEEK_SECONDS
+)
 
 WITHOUT_OBJECTS = {"synchronize_session": False}
 
@@ -39,8 +52,7 @@ def anonymise_patient(*, patient, actor=None):
         case.facts_then = case.facts_then | {"age": age and min(age, GREATEST_AGE_TOLD)}
     _execute(db.update(Review).where(Review.case_id.in_(cases)).values(note=""))
     _execute(db.delete(Image).where(Image.case_id.in_(cases), Image.kind == "overview"))
-    db.session.commit()
-    return certificate
+    return _commit(certificate)
 
 
 def delete_patient(*, patient, actor=None):
@@ -53,12 +65,16 @@ def delete_patient(*, patient, actor=None):
 def delete_expired_patient(patient_id):
     """The same for a patient who is past the retention period; None for one who came back, or is gone, meanwhile."""
     begin_write(db.session)
-    expired = _expired().where(Patient.id == patient_id).with_for_update(of=Patient)
-    # A new case locks the patient too, and may have come while we waited for that lock: so it is asked again.
-    if db.session.scalar(expired) is None or db.session.scalar(expired) is None:
+    expired = _expired().where(Patient.id == patient_id)
+    patient = db.session.scalar(expired.with_for_update(of=Patient))
+    if patient is not None:
+        # A new case locks the patient too and a review its case, and either may have come while we waited for them.
+        _lock_cases(patient_id)
+        patient = db.session.scalar(expired)
+    if patient is None:
         db.session.rollback()
         return None
-    return _delete(db.session.get(Patient, patient_id), None)
+    return _delete(patient, None)
 
 
 def _delete(patient, actor):
@@ -69,12 +85,18 @@ def _delete(patient, actor):
     _execute(db.delete(Case).where(Case.lesion_id.in_(lesions)))
     _execute(db.delete(Lesion).where(Lesion.patient_id == patient_id))
     _execute(db.delete(Patient).where(Patient.id == patient_id))
-    db.session.commit()
-    return certificate
+    return _commit(certificate)
+
+
+def _commit(certificate):
+    """The certificate, which also says so when the old rows could not be taken out of every file."""
+    return certificate if commit_erasure(db.session) else certificate | {"remains": STILL_IN_LOG}
 
 
 def list_expired_patients():
-    """Ids of the patients whose last case (or, without one, registration) is older than RETENTION_DAYS."""
+    """Ids of the patients whose registration, last photo, last decision and last day to be seen again are all
+    further back than RETENTION_DAYS.
+    """
     return db.session.scalars(_expired().with_only_columns(Patient.id)).all()
 
 
@@ -83,8 +105,10 @@ def _expired():
     if days is None:
         raise DomainError("No retention period is set: name one in RETENTION_DAYS.")
     oldest = utc_now() - timedelta(days=days)
-    recent = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id, Case.submitted_at >= oldest)
-    return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists())
+    cases = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id)
+    recent = cases.where(Case.submitted_at >= oldest)
+    unsettled = cases.join(Case.reviews).where(_settled_seconds >= int(oldest.timestamp()))
+    return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists(), ~unsettled.exists())
 
 
 def _lock_cases(patient_id):

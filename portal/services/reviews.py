@@ -10,12 +10,18 @@ from portal.services import audit
 
 
 def record_first_read(*, case, reader, diagnosis):
-    """The reader's impression before the model's view is shown; one a case and reader."""
+    """The reader's impression before the model's view is shown; one a case and reader.
+
+    Conflict when there is one already, or when the view is open: what is said after it is no first impression.
+    """
     _check_diagnosis(diagnosis)
     begin_write(db.session)
     db.session.refresh(case, with_for_update=True)
     if _has_first_read(case, reader):
         raise Conflict(_("Your first impression of this case is recorded already."))
+    _check_review_count(case, 0)
+    if not _is_silent(case):
+        raise Conflict(_("This case needs no first impression any more. Go on to your decision."))
     read = FirstRead(case_id=case.id, reader_id=reader.id, diagnosis=diagnosis)
     db.session.add(read)
     audit.record(action="first_read.record", target=read, clinic_id=case.clinic_id, actor=reader)
@@ -24,11 +30,21 @@ def record_first_read(*, case, reader, diagnosis):
 
 
 def record_review(
-    *, case, reviewer, expected_review_count, diagnosis, agrees, disposition, monitor_weeks=None, note=""
+    *,
+    case,
+    reviewer,
+    expected_review_count,
+    knows_retake=False,
+    diagnosis,
+    agrees,
+    disposition,
+    monitor_weeks=None,
+    note="",
 ):
     """Add a decision; the case is reviewed and free for others, whether or not the model has read the photo.
 
     ``expected_review_count``: the reviews the reviewer saw; Conflict when somebody added one since.
+    ``knows_retake``: the reviewer saw that a new photo is asked for; else Conflict where it is.
     ``agrees``: with the model's view; None, and kept None, where there is none.
     ``monitor_weeks``: 1..104, for the disposition "monitor" only.
     """
@@ -36,15 +52,13 @@ def record_review(
     _check_disposition(disposition, monitor_weeks)
     begin_write(db.session)
     db.session.refresh(case, with_for_update=True)
-    if case.review_count != expected_review_count:
-        raise Conflict(_("Somebody reviewed this case while you had it open. Read their decision first."))
-    if case.prediction_id is not None:
-        # The first review ends the silence: after it the model's view is open to all.
-        silent = case.clinic.first_read_required and case.review_count == 0
-        if silent and not _has_first_read(case, reviewer):
-            raise DomainError(_("Write down your first impression before you decide."))
-        if agrees is None:
-            raise DomainError(_("Say whether you agree with the computer's view."), field="agrees")
+    _check_review_count(case, expected_review_count)
+    if case.status == "retake" and not knows_retake:
+        raise Conflict(_("Somebody asked for a new photo while you had this case open. Read why first."))
+    if _is_silent(case) and not _has_first_read(case, reviewer):
+        raise DomainError(_("Write down your first impression before you decide."))
+    if case.prediction_id is not None and agrees is None:
+        raise DomainError(_("Say whether you agree with the computer's view."), field="agrees")
     review = Review(
         case_id=case.id,
         number=case.review_count + 1,
@@ -66,6 +80,11 @@ def record_review(
     return review
 
 
+def _check_review_count(case, expected):
+    if case.review_count != expected:
+        raise Conflict(_("Somebody reviewed this case while you had it open. Read their decision first."))
+
+
 def _check_diagnosis(diagnosis):
     if diagnosis not in DIAGNOSES:
         raise DomainError(_("Choose a diagnosis."), field="diagnosis")
@@ -76,6 +95,11 @@ def _check_disposition(disposition, monitor_weeks):
         raise DomainError(_("Choose what happens next."), field="disposition")
     if disposition == "monitor" and monitor_weeks not in range(1, MONITOR_WEEKS_MAX + 1):
         raise DomainError(_("Say in how many weeks to look again, 1 to 104."), field="monitor_weeks")
+
+
+def _is_silent(case):
+    """Whether the model's view waits for a reader's impression; the first review opens it to all."""
+    return case.prediction_id is not None and case.clinic.first_read_required and case.review_count == 0
 
 
 def _has_first_read(case, reader):

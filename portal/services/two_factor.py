@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import unicodedata
 from base64 import b32encode
 from datetime import UTC
 from hmac import compare_digest
@@ -13,8 +14,8 @@ from sqlalchemy import update
 from portal.database import begin_write, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import LoginSession, User
-from portal.services import audit
+from portal.models import LoginSession
+from portal.services import audit, rows
 from portal.services.attempts import confirm_password
 
 STEP_SECONDS = 30
@@ -39,8 +40,8 @@ def begin_two_factor(*, user):
 def confirm_two_factor(*, user, code):
     """Put the secret in force once the app shows a right code; returns the recovery codes, shown only now."""
     begin_write(db.session)
-    _lock(user)
-    step = _matching_step(user, code) if not user.has_two_factor else None
+    rows.lock(user)
+    step = _matching_step(user, _as_issued(code)) if not user.has_two_factor else None
     if step is None:
         raise DomainError(
             _("This code does not match. Check the clock of your phone and try the next one."), field="code"
@@ -75,7 +76,7 @@ def use_code(user, code):
 
     Marks the code as used inside the caller's write transaction, where ``user`` is locked.
     """
-    code = "".join(code.split()).replace("-", "").upper()
+    code = _as_issued(code)
     step = _matching_step(user, code)
     if step is not None:
         user.totp_last_step = step
@@ -87,6 +88,12 @@ def use_code(user, code):
     return None
 
 
+def _as_issued(code):
+    """The code without the blanks and dashes it is typed with, in capitals, its digits 0 to 9 in whatever script."""
+    kept = (letter for letter in code if not letter.isspace() and unicodedata.category(letter) != "Pd")
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in kept).upper()
+
+
 def _matching_step(user, code):
     """The time step a code is for: the present one or a neighbour (clocks differ), later than the last one used."""
     if user.totp_secret is None:  # taken away while this code was on its way
@@ -95,7 +102,7 @@ def _matching_step(user, code):
     now = totp.timecode(utc_now().astimezone(UTC))
     for step in (now - 1, now, now + 1):
         is_new = user.totp_last_step is None or step > user.totp_last_step
-        if is_new and compare_digest(totp.generate_otp(step), code):
+        if is_new and compare_digest(totp.generate_otp(step).encode(), code.encode()):
             return step
     return None
 
@@ -120,7 +127,3 @@ def _forget(user):
         LoginSession.ended_at.is_(None),
     )
     db.session.execute(update(LoginSession).where(*half_open).values(ended_at=utc_now()))
-
-
-def _lock(user):
-    db.session.scalar(db.select(User.id).where(User.id == user.id).with_for_update())

@@ -66,7 +66,7 @@ def logout():
 def reset(token):
     user = accounts.find_reset_user(token)
     if user is None:
-        flash(_("This link was used or is too old. Ask an administrator for a new one."), "danger")
+        flash(_("This link was used or is too old. Ask an administrator for a new one."), "error")
         return redirect(url_for(".login"))
     form = NewPasswordForm()
     if not form.validate_on_submit():

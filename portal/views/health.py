@@ -1,13 +1,20 @@
 """Liveness and readiness, for supervisors and load balancers."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from flask import Blueprint, current_app, jsonify
-from redis import Redis, RedisError
+from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from portal.broker import open_redis
 from portal.extensions import db
 
 blueprint = Blueprint("health", __name__)
+
+DATABASE_SECONDS = 2
+# One thread, so that a frozen database holds one connection, however often it is asked.
+_asker = ThreadPoolExecutor(1)
 
 
 @blueprint.get("/healthz")
@@ -22,8 +29,19 @@ def ready():
 
 
 def _database_answers():
+    # A frozen server keeps its connections and says nothing on them: only a second thread can stop waiting.
+    answer = _asker.submit(_ask, db.engine)
     try:
-        db.session.execute(text("SELECT 1"))
+        return answer.result(DATABASE_SECONDS)
+    except TimeoutError:
+        answer.cancel()
+        return False
+
+
+def _ask(engine):
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
         return True
     except SQLAlchemyError:
         return False
@@ -31,6 +49,7 @@ def _database_answers():
 
 def _queue_answers():
     try:
-        return Redis.from_url(current_app.config["REDIS_URL"], socket_timeout=1, socket_connect_timeout=1).ping()
+        with open_redis(current_app.config) as redis:
+            return redis.ping()
     except RedisError:
         return False

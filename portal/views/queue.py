@@ -46,7 +46,7 @@ def index():
     after = request.args.get("after", type=UUID)
     if after is None:  # further down, what came to the top meanwhile is not shown
         session[_SEEN_KEY] = now.isoformat()
-    queue = load_queue(current_user, filters, after=after)
+    queue = load_queue(current_user, filters, after=after and (request.args.get("place"), after))
     last_at = None if queue.rows else last_review_at(current_user)
     page = render_template(
         "queue/index.html",

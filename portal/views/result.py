@@ -36,7 +36,7 @@ def draft_key(case_id):
 
 def new_review_form(page):
     form = ReviewForm(formdata=None, has_prediction=page.prediction is not None)
-    form.expect(page.case.review_count)
+    form.expect(page.case)
     if page.first_read:
         form.diagnosis.data = page.first_read.diagnosis
     return form

@@ -30,7 +30,6 @@ def create(case_id):
     try:
         reviews.record_review(case=case, reviewer=current_user, **form.decision())
     except DomainError as error:
-        db.session.rollback()
         return _refuse(case, error)
     said = Markup('<span data-ended-draft="{}">{}</span>')
     flash(said.format(draft_key(case_id), _("Your decision is recorded.")), "success")
@@ -44,11 +43,14 @@ def first_read(case_id):
     form = FirstReadForm()
     if not form.validate_on_submit():
         return render_result(case, first_read_form=form, status=400)
-    reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+    try:
+        reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+    except Conflict as error:
+        return _refuse(case, error)
     if not form.carried:
         return redirect(url_for("cases.show", case_id=case_id))
     review_form = ReviewForm(has_prediction=case.prediction_id is not None)
-    review_form.expect(case.review_count)
+    review_form.expect(case)
     return render_result(case, review_form=review_form)
 
 
@@ -84,7 +86,10 @@ def _computer_was_faster(case, form):
     if must_read_first(case, current_user):
         if not form.diagnosis.validate(form):
             return _ask_first_read(case, status=409)
-        reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+        try:
+            reviews.record_first_read(case=case, reader=current_user, diagnosis=form.diagnosis.data)
+        except Conflict as error:
+            return _refuse(case, error)
     words = _("The computer read this photo while you decided. Look at its view, then record.")
     return render_result(case, review_form=form, collision=words, status=409)
 
@@ -96,9 +101,10 @@ def _ask_first_read(case, *, status):
 
 def _refuse(case, error):
     """The answers again, in a form that fits what the case has become since it was looked at."""
+    db.session.rollback()
     form = ReviewForm(has_prediction=case.prediction_id is not None)
     if isinstance(error, Conflict):
-        form.expect(case.review_count)
+        form.expect(case)
     elif form.is_unread.data and case.prediction_id is not None:
         return _computer_was_faster(case, form)
     if error.field not in form:

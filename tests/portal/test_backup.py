@@ -6,7 +6,7 @@ import json
 
 import pytest
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from config import TestingConfig
 from portal import create_app
@@ -86,6 +86,15 @@ def test_one_of_an_earlier_release_goes_into_its_schema_and_then_up(backup, fill
     assert all_rows() == before
 
 
+def test_none_is_made_of_what_a_newer_release_stored(filled, runner, data_dir, monkeypatch):
+    with db.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'of_tomorrow'"))
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    result = runner.invoke(args=["backup", str(data_dir / "backup")])
+    assert result.exit_code == 1 and "Make the backup with the newer release." in result.output
+    assert not (data_dir / "backup").exists() and not (data_dir / "backup.part").exists()
+
+
 def as_of_earlier_release(lines):
     """A backup's lines as EARLIER had them: without the column that came after it."""
     position = None
@@ -160,3 +169,24 @@ def test_commands(backup, runner, data_dir, monkeypatch):
     monkeypatch.setenv("BACKUP_PASSPHRASE", "short")
     assert runner.invoke(args=["backup", str(data_dir / "short")]).exit_code == 1
     assert not (data_dir / "short").exists()
+
+
+def test_a_backup_with_a_broken_trail_still_brings_the_patients_back(backup, filled, request, monkeypatch):
+    before = all_rows()
+    rewrite(backup, with_a_broken_trail)
+    other = request.getfixturevalue("other")
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    result = other.test_cli_runner().invoke(args=["restore", str(backup)])
+    rows = sum(len(table) for table in before.values())
+    assert result.exit_code == 1 and f"{rows} rows restored" in result.output
+    assert f"the audit trail in it is broken at event {before['audit_event'][0].id} of " in result.output
+    after = all_rows()
+    assert after.pop("audit_event") != before.pop("audit_event") and after == before
+
+
+def with_a_broken_trail(lines):
+    """A backup's lines with another act in the trail's first entry."""
+    columns = db.metadata.tables["audit_event"].columns.keys()
+    first = lines[lines.index({"table": "audit_event", "columns": columns}) + 1]
+    first[columns.index("action")] = "test.invented"
+    return lines

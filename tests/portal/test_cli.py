@@ -74,6 +74,13 @@ def test_what_cannot_be_is_said_in_one_line(runner, options, sentence):
     assert db.session.scalar(db.select(db.func.count()).select_from(User)) == 0
 
 
+def test_an_account_at_a_closed_clinic_is_refused(runner):
+    factories.make_clinic(name="Hill", is_active=False)
+    result = runner.invoke(args=["user", "create", "--email", "a@x.example", "--role", "clinician", "--clinic", "Hill"])
+    assert result.exit_code == 1 and "Hill is closed. Choose another clinic." in result.output
+    assert find_user("a@x.example") is None
+
+
 def test_short_password_is_refused(runner):
     arguments = ["user", "create", "--email", "a@x.example", "--role", "admin", "--password-stdin"]
     result = runner.invoke(args=arguments, input="short\n")

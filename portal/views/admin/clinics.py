@@ -3,9 +3,9 @@
 from flask import abort, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 from portal.extensions import db
-from portal.forms.admin import ClinicForm
+from portal.forms.admin import ChangeClinicForm, ClinicForm
 from portal.forms.answers import render_form
 from portal.models import Clinic
 from portal.queries import admin as queries
@@ -30,11 +30,19 @@ def new_clinic():
 
 def edit_clinic(clinic_id):
     clinic = _get_or_404(clinic_id)
-    form = ClinicForm(obj=clinic)
+    form = ChangeClinicForm(data=clinic.details | {"seen": clinic.details_mark})
     if not form.validate_on_submit():
         return render_form("admin/clinic.html", form, clinic=clinic)
     try:
-        clinics.update_clinic(clinic=clinic, name=form.name.data, first_read_required=form.first_read_required.data)
+        clinics.update_clinic(
+            clinic=clinic,
+            expected=form.seen.data,
+            name=form.name.data,
+            first_read_required=form.first_read_required.data,
+        )
+    except Conflict as conflict:
+        flash(conflict.message, "warning")
+        return redirect(url_for(".clinic", clinic_id=clinic_id), 303)
     except DomainError as error:
         return render_form("admin/clinic.html", form, error, clinic=clinic)
     flash(_("Saved."), "success")

@@ -5,9 +5,9 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from wtforms.fields import SelectChoice
 
-from portal.errors import DomainError
+from portal.errors import Conflict, DomainError
 from portal.extensions import db
-from portal.forms.admin import NewUserForm, UserForm
+from portal.forms.admin import ChangeUserForm, NewUserForm
 from portal.forms.answers import render_form
 from portal.models import ROLES, Clinic, User
 from portal.queries import admin as queries
@@ -47,11 +47,20 @@ def new_user():
 
 def edit_user(user_id):
     user = _get_or_404(user_id)
-    form = _with_clinics(UserForm(name=user.name, role=user.role, clinics=[clinic.id for clinic in user.clinics]), user)
+    form = _with_clinics(ChangeUserForm(data=user.details | {"seen": user.details_mark}), user)
     if not form.validate_on_submit():
         return render_form("admin/user.html", form, user=user)
     try:
-        accounts.update_user(user=user, name=form.name.data, role=form.role.data, clinics=_chosen_clinics(form))
+        accounts.update_user(
+            user=user,
+            expected=form.seen.data,
+            name=form.name.data,
+            role=form.role.data,
+            clinics=_chosen_clinics(form),
+        )
+    except Conflict as conflict:
+        flash(conflict.message, "warning")
+        return redirect(url_for(".user", user_id=user_id), 303)
     except DomainError as error:
         return render_form("admin/user.html", form, error, user=user)
     flash(_("Saved."), "success")

@@ -1,3 +1,4 @@
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,7 @@ from portal.database import utc_now
 from portal.extensions import db
 from portal.queries import recalls
 from portal.queries.recalls import count_due, list_due
+from portal.services import retention
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -104,7 +106,30 @@ def test_pages_hold_every_spot_once(nurse, make_monitored, monkeypatch):
     assert {case.id for case in seen} == {case.id for case in made} and len(seen) == len(made)
 
 
-def test_nobody_pages_from_another_clinics_case(nurse, make_monitored):
-    own = make_monitored(timedelta(days=-4))
-    foreign = make_monitored(timedelta(days=-2), clinic=factories.make_clinic())
-    assert due(nurse, after=foreign.id) == [(own.id, "late")]
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda case: factories.make_review(case, disposition="monitor", monitor_weeks=50),
+        lambda case: factories.make_review(case, disposition="monitor", monitor_weeks=1),
+        lambda case: factories.make_case(lesion=case.lesion, with_image=False),
+        lambda case: retention.delete_patient(patient=case.patient),
+    ],
+)
+def test_a_last_spot_looked_at_meanwhile_hides_none_of_the_next_page(nurse, make_monitored, monkeypatch, change):
+    monkeypatch.setattr(recalls, "PAGE_SIZE", 2)
+    made = [make_monitored(timedelta(days=-days)) for days in (5, 4, 3, 2)]
+    expected = [(case.id, "late") for case in made[2:]]
+    _rows, after = list_due(nurse, NOW, after=None)
+    change(made[1])
+    assert due(nurse, after=after)[:2] == expected
+
+
+@pytest.mark.parametrize("place", [None, -1, 10**20])
+def test_a_place_that_cannot_be_is_the_beginning(nurse, make_monitored, place):
+    case = make_monitored()
+    assert due(nurse, after=(place, uuid.uuid4())) == [(case.id, "late")]
+
+
+def test_no_place_shows_another_clinics_spots(nurse, make_monitored):
+    make_monitored(clinic=factories.make_clinic())
+    assert due(nurse, after=(0, uuid.UUID(int=0))) == []

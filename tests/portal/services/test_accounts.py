@@ -32,6 +32,10 @@ def log_in(user, password=PASSWORD):
     return logins.log_in(email=user.email, password=password, **HERE)
 
 
+def change(user, **values):
+    accounts.update_user(user=user, expected=user.details_mark, **values)
+
+
 def test_email_is_one_name_however_it_is_written(app):
     clinic = factories.make_clinic()
     user = accounts.create_user(email=" Ann@Clinic.Example ", name=" Ann ", role="clinician", clinics=[clinic])
@@ -153,14 +157,14 @@ def test_the_last_administrator_stays(app):
     with pytest.raises(Conflict, match="last administrator"):
         accounts.deactivate_user(user=admin, actor=other)
     with pytest.raises(Conflict, match="last administrator"):
-        accounts.update_user(user=admin, name="A", role="clinician", clinics=[factories.make_clinic()])
+        change(admin, name="A", role="clinician", clinics=[factories.make_clinic()])
     assert admin.is_active and admin.role == "admin"
 
 
 def test_every_change_of_an_account_is_audited_with_what_changed(app):
     first, second = factories.make_clinic(), factories.make_clinic()
     user = factories.make_user("health_worker", clinic=first)
-    accounts.update_user(user=user, name="New", role="clinician", clinics=[first, second])
+    change(user, name="New", role="clinician", clinics=[first, second])
     event = db.session.scalar(db.select(AuditEvent))
     assert event.details["before"] == {"role": "health_worker", "clinics": [first.id]}
     assert event.details["after"] == {"role": "clinician", "clinics": [first.id, second.id]}
@@ -244,3 +248,36 @@ def test_a_code_on_its_way_while_the_second_step_is_taken_away_is_refused(app):
         logins.pass_second_step(login_session=pending, code=totp.at(utc_now()), address="192.0.2.1")
     assert not pending.two_factor_passed and pending.ended_at is not None
     assert inside.ended_at is None, "whoever proved both stays logged in"
+
+
+WAYS_TO_TYPE = {
+    "as shown": str,
+    "in two parts": lambda code: f" {code[:3]} {code[3:]} ",
+    "with a dash": lambda code: f"{code[:3]}\N{EN DASH}{code[3:]}",
+    "in Devanagari": lambda code: code.translate({ord("0") + digit: 0x966 + digit for digit in range(10)}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_TYPE)
+def test_a_code_may_be_typed_in_any_way_at_set_up_and_at_login(app, way):
+    user, write = factories.make_user("clinician"), WAYS_TO_TYPE[way]
+    totp = pyotp.TOTP(two_factor.begin_two_factor(user=user))
+    codes = two_factor.confirm_two_factor(user=user, code=write(totp.at(utc_now(), counter_offset=-1)))
+    for code in (totp.at(utc_now()), codes[0].lower()):
+        pending = log_in(user)
+        logins.pass_second_step(login_session=pending, code=write(code), address="192.0.2.1")
+        assert pending.two_factor_passed
+
+
+def test_a_closed_clinic_takes_nobody_new_and_keeps_who_is_there(app):
+    closed, clinic = factories.make_clinic(name="Hill", is_active=False), factories.make_clinic()
+    with pytest.raises(DomainError, match="Hill is closed") as refused:
+        accounts.create_user(email="a@x.example", name="A", role="clinician", clinics=[clinic, closed])
+    assert refused.value.field == "clinics"
+    newcomer, member = factories.make_user("clinician", clinic=clinic), factories.make_user("clinician", clinic=closed)
+    with pytest.raises(DomainError, match="Hill is closed"):
+        change(newcomer, name="New", role="clinician", clinics=[clinic, closed])
+    change(member, name="Renamed", role="clinician", clinics=[closed, clinic])
+    assert member.name == "Renamed" and set(member.clinics) == {closed, clinic}
+    db.session.rollback()
+    assert newcomer.clinics == [clinic]

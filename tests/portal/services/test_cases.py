@@ -47,6 +47,15 @@ def test_worry_alone_raises_the_tier(app):
     assert submit(factories.make_user(), checklist=[], is_worried=True).tier == "soon"
 
 
+def test_a_closed_clinic_takes_no_new_case(app):
+    nurse = factories.make_user(clinic=factories.make_clinic(is_active=False))
+    lesion = factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic))
+    for values in ({}, {"patient": lesion.patient, "lesion": lesion}):
+        with pytest.raises(DomainError, match="This clinic is closed"):
+            submit(nurse, **values)
+    assert (count(Case), count(Patient)) == (0, 1)
+
+
 def test_the_same_form_again_is_the_same_case(app):
     nurse = factories.make_user()
     values = factories.new_case_values()

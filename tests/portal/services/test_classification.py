@@ -205,6 +205,18 @@ def test_the_sweep_rings_for_what_is_due_and_waits_longer_each_time(app, redis_s
     assert redis_server.client.llen("cases") == 2
 
 
+@pytest.mark.parametrize("one_waits", [False, True])
+def test_a_message_that_was_lost_is_sent_again_once_none_waits(app, redis_server, one_waits):
+    later, lost_at = utc_now() + timedelta(hours=1), utc_now() - classification.LOST_AFTER - timedelta(seconds=1)
+    lost = factories.make_case(ring_at=later, status_changed_at=lost_at)
+    on_its_way = factories.make_case(ring_at=later, status_changed_at=utc_now())
+    if one_waits:
+        redis_server.client.lpush("cases", "another case's")
+    classification.sweep()
+    assert redis_server.client.llen("cases") == 1
+    assert (lost.ring_at < later) is not one_waits and on_its_way.ring_at == later
+
+
 def test_the_wait_ends_at_ten_minutes(app):
     case = factories.make_case(ring_at=utc_now(), status_changed_at=utc_now() - timedelta(hours=5))
     classification.sweep()
@@ -219,3 +231,19 @@ def test_submitting_rings_at_once(app, redis_server: RedisServer):
 def test_a_case_is_stored_while_redis_is_away(app):
     case = cases.submit_case(submitter=factories.make_user(), **factories.new_case_values())
     assert db.session.get(Case, case.id).status == "queued"
+
+
+class Forgetful:
+    """A classifier whose errors quote what it was given."""
+
+    def predict(self, _photo, **facts):
+        raise ValueError(f"cannot read {facts['site']}") from KeyError("Ada Example")
+
+
+def test_an_error_is_logged_by_kind_and_place_and_never_by_its_text(app, monkeypatch, caplog):
+    case = factories.make_case(lesion=factories.make_lesion(body_site="face"))
+    monkeypatch.setattr(classification, "load_classifier", Forgetful)
+    classification.classify(case.id)
+    assert (case.status, case.attempts) == ("queued", 1)
+    assert f"case {case.id} was not read: ValueError at classification.py:" in caplog.text
+    assert not any(word in caplog.text for word in ("face", "Ada Example", "Traceback"))

@@ -127,12 +127,22 @@ def test_one_row_a_case_with_all_it_has(app):
     clinic = factories.make_clinic(name="Hill")
     patient = factories.make_patient(clinic=clinic, reference="P-1", sex="female")
     nurse = factories.make_user("health_worker", clinic=clinic)
+    # No two figures of a row are alike, so none can stand in the place of another.
+    probabilities = dict(zip(CLASSES, (0.03, 0.05, 0.07, 0.11, 0.61, 0.12, 0.01), strict=True))
     case = factories.make_case(
         "reviewed",
         tier="soon",
         lesion=factories.make_lesion(patient=patient),
         submitted_by=nurse,
-        prediction={"predicted_class": "mel", "confidence": 0.7, "prediction_set": ["mel", "nv"]},
+        prediction={
+            "model_version": "b3-9",
+            "predicted_class": "mel",
+            "confidence": 0.62,
+            "probabilities": probabilities,
+            "malignancy_risk": 0.69,
+            "melanoma_probability": 0.6,
+            "prediction_set": ["mel", "nv"],
+        },
         submitted_at=datetime(2026, 11, 23, 12, 30, 15, 999_999, tzinfo=UTC),
         checklist_score=3,
     )
@@ -146,8 +156,9 @@ def test_one_row_a_case_with_all_it_has(app):
     assert row["submitted_at"] == "2026-11-23T12:30:15Z"
     assert (row["submitted_by"], row["status"], row["tier"]) == (nurse.email, "reviewed", "soon")
     assert (row["predicted_class"], row["prediction_set"]) == ("mel", "mel nv")
-    assert float(row["confidence"]) == float(row["p_mel"]) == 0.7
-    assert sum(float(row[f"p_{name}"]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
+    assert row["model_version"] == "b3-9"
+    assert {name: float(row[f"p_{name}"]) for name in CLASSES} == probabilities
+    assert (float(row["confidence"]), float(row["malignancy_risk"])) == (0.62, 0.69)
     assert (row["review_diagnosis"], row["review_disposition"], row["agrees"]) == ("nv", "no_action", "true")
     assert row["reviewed_by"] == review.reviewer.email
     assert datetime.fromisoformat(row["reviewed_at"]) == review.created_at.replace(microsecond=0)

@@ -102,7 +102,51 @@ def test_only_what_is_past_the_period_expires(app, patient):
     for case in patient.lesions[0].cases:
         case.submitted_at = long_ago
     db.session.commit()
-    assert retention.list_expired_patients() == [patient.id]
+    assert retention.list_expired_patients() == [], "decided today"
+
+
+@pytest.fixture
+def decided(app):
+    """``decided(days, **review)``: a patient whose only photo is 1000 days old and was decided ``days`` ago."""
+    app.config["RETENTION_DAYS"] = 365
+
+    def make(days, **review):
+        long_ago = utc_now() - timedelta(days=1000)
+        patient = factories.make_patient(created_at=long_ago)
+        case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), submitted_at=long_ago)
+        factories.make_review(case, created_at=utc_now() - timedelta(days=days), **review)
+        return patient
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("days", "weeks", "expires"),
+    [
+        (364, None, False),
+        (366, None, True),
+        (366, 104, False),  # due in a year
+        (800, 104, False),  # due since 72 days
+        (365 + 7 * 104 - 1, 104, False),
+        (365 + 7 * 104 + 1, 104, True),
+    ],
+)
+def test_whoever_was_decided_lately_or_is_still_to_be_seen_stays(decided, days, weeks, expires):
+    patient = decided(days, disposition="monitor" if weeks else "no_action", monitor_weeks=weeks)
+    assert retention.list_expired_patients() == ([patient.id] if expires else [])
+
+
+def test_a_decision_that_comes_while_the_expired_are_deleted_keeps_the_patient(decided, monkeypatch):
+    patient = decided(400)
+    lock_cases = retention._lock_cases
+
+    def wait_for_a_review(patient_id):
+        factories.make_review(patient.lesions[0].cases[0])
+        lock_cases(patient_id)
+
+    monkeypatch.setattr(retention, "_lock_cases", wait_for_a_review)
+    assert retention.delete_expired_patient(patient.id) is None
+    assert count(Patient) == 1
 
 
 def test_whoever_came_back_while_the_expired_are_deleted_stays(app, runner, monkeypatch, patient):

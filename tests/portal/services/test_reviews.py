@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.errors import Conflict, DomainError
 from portal.extensions import db
-from portal.models import AuditEvent, Case, Review, User
+from portal.models import AuditEvent, Case, FirstRead, Review, User
 from portal.services import cases
 from portal.services.reviews import record_first_read, record_review
 from tests import factories
@@ -15,7 +15,8 @@ pytestmark = pytest.mark.databases
 
 
 def decide(case, reviewer, **values):
-    defaults = {"expected_review_count": case.review_count, "diagnosis": "nv", "agrees": True}
+    seen = {"expected_review_count": case.review_count, "knows_retake": case.status == "retake"}
+    defaults = {**seen, "diagnosis": "nv", "agrees": True}
     return record_review(case=case, reviewer=reviewer, **{**defaults, "disposition": "no_action", **values})
 
 
@@ -82,6 +83,14 @@ def test_of_eight_decisions_in_one_moment_one_stands(app, case):
     assert sorted(outcomes, key=str) == [1] + ["conflict"] * 7
 
 
+def test_a_decision_does_not_take_back_a_request_for_a_new_photo_unseen(case, clinician):
+    cases.ask_retake(case=case, clinician=clinician, reason="blurred")
+    with pytest.raises(Conflict, match="asked for a new photo"):
+        decide(case, factories.make_user("clinician", clinic=case.clinic), knows_retake=False)
+    db.session.rollback()
+    assert (case.status, case.review_count) == ("retake", 0)
+
+
 @pytest.mark.parametrize("status", ["queued", "running", "failed", "retake"])
 def test_a_human_decides_without_the_model(app, status):
     case = factories.make_case(status)
@@ -118,3 +127,15 @@ def test_the_first_impression_comes_first_where_the_clinic_wants_it(case, clinic
     decide(case, clinician)
     assert read.diagnosis == "mel" and case.status == "reviewed"
     decide(case, factories.make_user("clinician", clinic=case.clinic))
+
+
+def test_an_impression_after_the_view_was_open_is_no_first_one(case, clinician):
+    with pytest.raises(Conflict, match="no first impression any more"):
+        record_first_read(case=case, reader=clinician, diagnosis="mel")
+    case.clinic.first_read_required = True
+    db.session.commit()
+    factories.make_review(case)
+    with pytest.raises(Conflict, match="Somebody reviewed this case"):
+        record_first_read(case=case, reader=clinician, diagnosis="mel")
+    db.session.rollback()
+    assert db.session.scalar(db.select(db.func.count()).select_from(FirstRead)) == 0

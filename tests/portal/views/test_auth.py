@@ -5,6 +5,7 @@ import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
+from portal.models import AuditEvent
 from portal.services import accounts, two_factor
 from tests import factories
 from tests.factories import PASSWORD
@@ -36,6 +37,16 @@ def test_a_wrong_password_keeps_the_email_and_says_so(client):
     assert response.status_code == 400
     assert "Email or password is wrong." in response.text
     assert user.email in response.text and "wrong password" not in response.text
+
+
+def test_who_logs_in_or_fails_to_is_on_record_with_the_address(client):
+    user = factories.make_user()
+    for password in ("wrong", factories.PASSWORD):
+        data = {"email": user.email, "password": password}
+        client.post("/login", data=data, environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    events = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id))
+    found = [(event.action, event.target_id, event.address) for event in events]
+    assert found == [(action, str(user.id), "203.0.113.9") for action in ("login.failed", "login.succeeded")]
 
 
 def test_empty_fields_are_pointed_at(client):

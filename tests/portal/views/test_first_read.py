@@ -6,12 +6,14 @@ import pytest
 
 from portal.extensions import db
 from portal.models import FirstRead, Review
+from portal.services import reviews
 from tests import factories
 
 DECISION = {"expected_review_count": "0", "diagnosis": "mel", "agrees": "yes", "disposition": "biopsy", "note": ""}
 # What the form of a page sends that has no model's view to show.
 UNREAD_DECISION = {name: value for name, value in DECISION.items() if name != "agrees"} | {"is_unread": "yes"}
-RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=\")[\w.-]{40,}(?=\")")  # ids, tokens
+# Ids, tokens, and the points of a drawing.
+RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=\")[\w.-]{40,}(?=\")|(?<= d=\")[\w .]+(?=\")")
 
 
 @pytest.fixture
@@ -124,3 +126,50 @@ def test_an_empty_impression_is_asked_for_again(case, clinician):
 def test_a_reviewed_case_can_be_read_by_all(case, clinician, colleague):
     factories.make_review(case, colleague)
     assert "about 82 in 100" in clinician.get(f"/cases/{case.id}").text
+
+
+ENTERED = {"diagnosis": "bkl", "disposition": "monitor", "monitor_weeks": "6", "note": "Ask about the itch."}
+
+
+def assert_kept(response, case, words):
+    """409 with ``words``, what was entered in a form that can be sent, and no impression written down."""
+    assert response.status_code == 409 and words in response.text
+    assert "Ask about the itch.</textarea>" in response.text
+    assert 'name="monitor_weeks" type="number" value="6"' in response.text
+    for chosen in ("bkl", "monitor"):
+        assert re.search(rf'<input checked [^>]*value="{chosen}"', response.text)
+    assert f'name="expected_review_count" type="hidden" value="{case.review_count}"' in response.text
+    assert not db.session.scalars(db.select(FirstRead)).all()
+
+
+def test_an_old_page_makes_no_first_impression_of_a_case_decided_meanwhile(case, clinician, colleague):
+    factories.make_review(case, colleague, note="Looks calm to me.")
+    response = clinician.post(f"/cases/{case.id}/first-read", data=ENTERED)
+    assert_kept(response, case, "Somebody reviewed this case")
+    assert "Looks calm to me." in response.text
+
+
+def test_nor_one_of_a_clinic_that_asks_for_it_no_more(case, clinician):
+    case.clinic.first_read_required = False
+    db.session.commit()
+    response = clinician.post(f"/cases/{case.id}/first-read", data=ENTERED)
+    assert_kept(response, case, "This case needs no first impression any more.")
+
+
+def test_nor_one_decided_while_the_impression_is_written_down(case, clinician, monkeypatch):
+    record_first_read = reviews.record_first_read
+
+    def record_too_late(case, **values):
+        factories.make_review(case)
+        record_first_read(case=case, **values)
+
+    monkeypatch.setattr(reviews, "record_first_read", record_too_late)
+    response = clinician.post(f"/cases/{case.id}/reviews", data={**UNREAD_DECISION, **ENTERED})
+    assert_kept(response, case, "Somebody reviewed this case")
+
+
+def test_an_impression_sent_twice_is_kept_as_it_was(case, clinician):
+    clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "nv"})
+    response = clinician.post(f"/cases/{case.id}/first-read", data={"diagnosis": "mel"})
+    assert response.status_code == 409 and "recorded already" in response.text
+    assert db.session.scalars(db.select(FirstRead.diagnosis)).all() == ["nv"]

@@ -1,0 +1,21 @@
+"""What every form of the portal does."""
+
+from flask_babel import gettext as _
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+
+class Form(FlaskForm):
+    class Meta(FlaskForm.Meta):
+        def bind_field(self, form, unbound_field, options):
+            field = super().bind_field(form, unbound_field, options)
+            if isinstance(field, StringField):  # and so all that is typed or carried hidden
+                field.filters = (refuse_nul, *field.filters)
+            return field
+
+
+def refuse_nul(text):
+    """SQLite keeps a NUL character, PostgreSQL does not: one of them, and no backup could move from here to there."""
+    if text and "\0" in text:
+        raise ValueError(_("There is a hidden character in this text. Delete the text and type it again."))
+    return text
