@@ -92,7 +92,7 @@ def device_name(user_agent):
     return ", ".join(filter(None, found)) or user_agent or _("Unknown device")
 
 
-def in_hundred(probability):
+def about_in_hundred(probability):
     return explanations.about_in_hundred(probability)
 
 
@@ -109,6 +109,11 @@ def site_name(code):
     return _name(explanations.SITE_NAMES, code)
 
 
+def place_name(lesion):
+    """Where a Lesion is, as exactly as it was noted: "Leg, left side, from behind"."""
+    return explanations.place_name(lesion)
+
+
 def tier_name(code):
     return _name(explanations.TIER_NAMES, code)
 
@@ -121,9 +126,9 @@ def disposition_name(code):
     return _name(explanations.DISPOSITION_NAMES, code)
 
 
-def reason_text(reason):
-    """One sentence for a reason of Case.tier_reasons."""
-    return explanations.reason_text(reason)
+def reason_text(reason, has_chance=True):
+    """One sentence for a reason of Case.tier_reasons; without ``has_chance``, without the model's number."""
+    return explanations.reason_text(reason, has_chance)
 
 
 def retake_text(code):
@@ -161,10 +166,11 @@ FILTERS = (
     percent,
     file_size,
     device_name,
-    in_hundred,
+    about_in_hundred,
     class_name,
     diagnosis_name,
     site_name,
+    place_name,
     tier_name,
     status_name,
     disposition_name,

@@ -28,14 +28,12 @@ LEAST_SHORT_SIDE_PX = 140
 MOST_BORDER = 0.2
 MOST_HAIR = 0.04
 
+# On what the browser measures, too, while the photo can still be taken again.
 ADVICE = {
     "blurred": _("The photo is blurred. Rest your hand and hold still. If it stays blurred, wipe the lens."),
     "dark": _("The photo is dark. Turn on more light or go near a window."),
     "overexposed": _("The photo is too bright. Turn off the flash or step out of the sun."),
     "small": _("The photo has too few pixels. Move closer instead of cutting it, and send the full photo."),
-    "touches_border": _("The spot runs out of the picture. Move back a little or centre it."),
-    "hair": _("Much hair covers the skin. Part it or clip it if you can."),
-    "ruler": _("A ruler is in the picture. Take it away for this photo; it can mislead the computer."),
 }
 
 
@@ -43,21 +41,18 @@ def measure_quality(image: Image.Image) -> dict:
     """Measures of an upright RGB photo, JSON-able, with the PROBLEMS and HINTS they amount to.
 
     sharpness: per cent of brightness; brightness: 95th percentile of luma, 0..255; clipped_share:
-    of channel values at 250 or more, 0..1; contrast: 5th to 95th percentile of luma, 0..255;
-    border_share: of the side that the lesion touches most, 0..1; hair_share: 0..1; typology_angle:
-    degrees or None, see ml.skin_tone.
+    of channel values at 250 or more, 0..1; border_share: of the side that the lesion touches most,
+    0..1; hair_share: 0..1; typology_angle: degrees or None, see ml.skin_tone.
     """
     small = fit_within(image, WORKING_SIDE)
     pixels = np.asarray(small, dtype=float)
     luma = pixels @ (0.299, 0.587, 0.114)
-    low, high = np.percentile(luma, (5, 95))
     lesion, border_share = outline_lesion(image)
     lines = thin_dark_lines(small)
     measures = {
         "sharpness": sharpness(luma),
-        "brightness": float(high),
+        "brightness": float(np.percentile(luma, 95)),
         "clipped_share": float((pixels >= 250).mean()),
-        "contrast": float(high - low),
         "short_side_px": min(image.size),
         "border_share": border_share,
         "hair_share": hair_share(lines, lesion),

@@ -57,7 +57,7 @@ class Triage:
 def checklist_score(items) -> int:
     """The weighted 7-point score, 0..10, of the CHECKLIST items answered yes: majors 2, minors 1.
 
-    Source: NICE NG12 (refer at 3 or more); F. Walter et al., Br J Gen Pract 63 (2013) e345.
+    Source: NICE NG12 (refer at 3 or more); F. M. Walter et al., Br J Gen Pract 63 (2013) e345.
     """
     answered = set(items)
     return 2 * len(answered.intersection(CHECKLIST_MAJOR)) + len(answered.intersection(CHECKLIST_MINOR))

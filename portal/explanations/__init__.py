@@ -11,6 +11,7 @@ from portal.explanations.names import (
     TIER_NAMES,
     class_name,
     diagnosis_name,
+    place_name,
     site_name,
     tier_name,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "describe",
     "diagnosis_name",
     "in_hundred",
+    "place_name",
     "reason_text",
     "site_name",
     "tier_name",

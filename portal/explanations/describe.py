@@ -51,7 +51,7 @@ def describe(case, prediction, voice="clinician"):
         could_also_be=tuple(_could_also_be(prediction, voice)) if is_judged else (),
         look_alikes=tuple(map(str, texts.LOOK_ALIKES[prediction.predicted_class])) if is_judged else (),
         safety_net=str(texts.SAFETY_NET[voice]),
-        limits=tuple(_limits(prediction, voice)),
+        limits=tuple(_limits(prediction, voice, has_numbers=is_judged)),
     )
 
 
@@ -117,12 +117,12 @@ def _could_also_be(prediction, voice):
     return [class_name(code, voice) for code in prediction.prediction_set if code != prediction.predicted_class]
 
 
-def _limits(prediction, voice):
+def _limits(prediction, voice, has_numbers):
     yield str(texts.NOT_A_DIAGNOSIS)
     if prediction is not None and not prediction.is_validated:
         yield str(texts.NOT_VALIDATED)
     yield str(texts.UNKNOWN_TO_IT)
     yield str(texts.LIGHT_SKIN_ONLY)
-    if voice == "clinician" and prediction is not None:
+    if has_numbers:
         prior = prediction.factors[0]["risk_before"]
-        yield str(texts.WHERE_IT_HOLDS) % {"chance": about_in_hundred(prior)}
+        yield str(texts.WHERE_IT_HOLDS[voice]) % {"chance": about_in_hundred(prior)}

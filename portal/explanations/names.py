@@ -47,6 +47,12 @@ SITE_NAMES = {
     "unknown": _("Place not noted"),
 }
 
+SIDE_NAMES = {"left": _("left side"), "right": _("right side")}
+
+# Said only of what both have: a belly is in front.
+VIEW_NAMES = {"front": _("from the front"), "back": _("from behind")}
+_SEEN_FROM_BOTH = ("foot", "hand", "lower extremity", "neck", "trunk", "upper extremity")
+
 SEX_NAMES = {"female": _("Female"), "male": _("Male")}
 
 TIER_NAMES = {
@@ -87,6 +93,14 @@ def diagnosis_name(code):
 
 def site_name(code):
     return str(SITE_NAMES[code])
+
+
+def place_name(lesion):
+    """Where a spot is, as exactly as it was noted: "Leg, left side, from behind"."""
+    words = [SITE_NAMES[lesion.body_site], SIDE_NAMES.get(lesion.side)]
+    if lesion.body_site in _SEEN_FROM_BOTH:
+        words.append(VIEW_NAMES.get(lesion.body_view))
+    return ", ".join(str(word) for word in words if word)
 
 
 def tier_name(code):

@@ -9,13 +9,19 @@ REASONS = {
     "worried": _("The health worker is worried about this spot."),
     "model_melanoma": _("The computer's view: %(chance)s for melanoma."),
     "model_malignancy": _("The computer's view: %(chance)s for skin cancer or a step before it."),
-    "model_failed": _("The computer could not judge this photo. Nobody has looked at it yet."),
+    "model_failed": _("The computer could not judge this photo."),
     "out_of_distribution": _("The photo is not like those the computer learned from."),
     "set_too_wide": _("The computer cannot narrow it down: %(size)s of its 7 classes still fit."),
     "quality": _("The photo is hard to judge: %(problem)s."),
     "dark_skin": _("The computer learned from very few photos of dark skin. A clinician must judge this one."),
     "nothing_raised": _("Nothing in the photo or in the answers asks for haste."),
-    "waiting_for_model": _("Nothing in the answers asks for haste. The computer has not looked yet."),
+    "waiting_for_model": _("Nothing in the answers asks for haste. The computer had not looked when this was sorted."),
+}
+
+# To somebody who is not told the numbers.
+WITHOUT_CHANCE = {
+    "model_melanoma": _("The computer sees signs of melanoma."),
+    "model_malignancy": _("The computer sees signs of skin cancer or a step before it."),
 }
 
 PROBLEMS = {
@@ -24,6 +30,8 @@ PROBLEMS = {
     "overexposed": _("it is too bright"),
     "small": _("it has too few pixels"),
     "touches_border": _("the spot runs out of the picture"),
+    "hair": _("hair lies over the skin"),
+    "ruler": _("a ruler is in the picture"),
 }
 
 FAILURES = {
@@ -45,9 +53,13 @@ RETAKES = {
 }
 
 
-def reason_text(reason):
-    """One sentence for a stored portal.triage.Reason, given as a dict of code and params."""
-    return str(REASONS[reason["code"]]) % _words(reason.get("params") or {})
+def reason_text(reason, has_chance=True):
+    """One sentence for a stored portal.triage.Reason, given as a dict of code and params.
+
+    Without ``has_chance`` no number of the model's is said.
+    """
+    texts = REASONS if has_chance else REASONS | WITHOUT_CHANCE
+    return str(texts[reason["code"]]) % _words(reason.get("params") or {})
 
 
 def _words(params):

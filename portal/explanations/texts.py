@@ -55,7 +55,7 @@ TIER_TEXTS = {
         ),
         "routine": _(
             "A person will still look at your photo. Most spots like this do no harm. "
-            "No test is sure, so keep an eye on it."
+            "No test is always right, so keep an eye on it."
         ),
     },
 }
@@ -104,7 +104,10 @@ CLASS_TEXTS = {
             "To the computer it looks most like an age spot or a wart-like spot. "
             "Such spots do no harm. But some cancers look much like them."
         ),
-        "df": _("To the computer it looks most like a firm bump in the skin. Such bumps do no harm and can stay."),
+        "df": _(
+            "To the computer it looks most like a firm bump in the skin. "
+            "Most such bumps do no harm. But some cancers look much like them."
+        ),
         "mel": _(
             "To the computer it looks most like a melanoma. This is a skin cancer that can spread fast. "
             "When it is found early, it can most often be cured. The computer can be wrong, so a doctor must look."
@@ -157,10 +160,16 @@ UNKNOWN_TO_IT = _(
     "spots under a nail, spots in the mouth or other moist skin, or rare skin cancers."
 )
 LIGHT_SKIN_ONLY = _("It learned mostly from light skin. Nobody has shown that it works on dark skin.")
-WHERE_IT_HOLDS = _(
-    "The numbers hold for skin clinics like those the photos came from. There, %(chance)s spots were "
-    "skin cancer or a step before it. Where fewer are, each number is too high."
-)
+WHERE_IT_HOLDS = {
+    "clinician": _(
+        "The numbers hold for skin clinics like those the photos came from. There, %(chance)s spots were "
+        "skin cancer or a step before it. Where fewer are, each number is too high."
+    ),
+    "patient": _(
+        "The numbers come from skin clinics, where %(chance)s spots were skin cancer or a step before it. "
+        "Here fewer may be, and then the true number is lower."
+    ),
+}
 NOT_VALIDATED = _("This is an evaluation model, not validated. It must not guide care.")
 
 MAP_CAPTION = _("Where the computer looked. It does not show where a cancer is, and it proves nothing.")

@@ -19,6 +19,7 @@ class Visit:
     """One case of a lesion, as the filmstrip and the history show it."""
 
     case: Case
+    user: User
     is_silent: bool  # the model's view is not shown before the first read
 
     @property
@@ -37,17 +38,6 @@ class Visit:
     def review(self):
         return self.case.latest_review
 
-
-@dataclass(frozen=True)
-class CasePage(Visit):
-    user: User
-    visits: list[Visit]  # of the same lesion, this one among them, the earliest first
-    now: object
-
-    @property
-    def is_clinician(self):
-        return self.user.role == "clinician"
-
     @property
     def reasons(self):
         return shown_reasons(self.case, self.is_silent)
@@ -56,6 +46,40 @@ class CasePage(Visit):
     def voice(self):
         """Of the explanation: a health worker tells the patient."""
         return "patient" if self.user.role == "health_worker" else "clinician"
+
+    @property
+    def is_refused(self):
+        """A clinician cannot judge the photo: to the health worker the model's view of it counts no more."""
+        return self.case.status == "retake" and self.voice == "patient"
+
+    @property
+    def is_in_doubt(self):
+        """Some voice says that the model cannot judge this photo, whatever the tier became."""
+        return any(reason["tier"] == "cannot_assess" for reason in self.reasons)
+
+    @property
+    def told_tier(self):
+        """Of a refused photo, what calls for haste stays; what comforts does not."""
+        return None if self.is_refused and self.tier == "routine" else self.tier
+
+    @property
+    def told_prediction(self):
+        """The model's view where its class and its numbers may be shown.
+
+        To a health worker they would comfort or frighten without ground where the photo cannot be judged.
+        """
+        is_groundless = self.is_refused or (self.is_in_doubt and self.voice == "patient")
+        return None if is_groundless else self.prediction
+
+
+@dataclass(frozen=True)
+class CasePage(Visit):
+    visits: list[Visit]  # of the same lesion, this one among them, the earliest first
+    now: object
+
+    @property
+    def is_clinician(self):
+        return self.user.role == "clinician"
 
     @cached_property
     def classes(self):
@@ -94,19 +118,9 @@ class CasePage(Visit):
         return self.case.taken_until - timedelta(minutes=current_app.config["TAKEN_MINUTES"])
 
     @property
-    def is_refused(self):
-        """A clinician cannot judge the photo: to the health worker the model's view of it counts no more."""
-        return self.case.status == "retake" and self.voice == "patient"
-
-    @property
     def is_judged(self):
         """There is something to explain: the model's view, or that it could not judge."""
         return (self.prediction is not None or self.case.status == "failed") and not self.is_refused
-
-    @property
-    def is_in_doubt(self):
-        """Some voice says that the model cannot judge this photo, whatever the tier became."""
-        return any(reason["tier"] == "cannot_assess" for reason in self.reasons)
 
     @property
     def is_open_to_review(self):
@@ -156,5 +170,5 @@ def case_page(case, user, now):
     )
     cases = db.session.scalars(statement).all()
     silent_ids = cases_to_read_first(cases, user)
-    visits = [Visit(visit, visit.id in silent_ids) for visit in cases]
-    return CasePage(case, case.id in silent_ids, user, visits, now)
+    visits = [Visit(visit, user, visit.id in silent_ids) for visit in cases]
+    return CasePage(case, user, case.id in silent_ids, visits, now)

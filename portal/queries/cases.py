@@ -1,8 +1,11 @@
 """The list of cases a health worker has sent."""
 
+from datetime import timedelta
+
 from sqlalchemy import and_, case, exists, func, literal, not_, or_, tuple_
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from portal.database import utc_now
 from portal.extensions import db
 from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
@@ -45,32 +48,48 @@ _is_news = and_(
     Case.seen_review_count < Case.review_count,
     # A spot that was photographed again has been looked at again.
     not_(and_(_latest == "monitor", has_newer_case)),
+    not_(_is_anonymous),  # nobody can be told
 )
 # Somebody may have acted on what was decided before.
 _is_withdrawn = and_(_is_news, _latest == "no_action", _seen != "no_action")
 # A photo that nobody could judge may be anything: only a known emergency goes before it.
 _NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "monitor": 1, "no_action": 0}
 _NEEDS_PHOTO, _WITHDRAWN = 5, 2
-# How pressing a case is for the one who sent it; 0 where it asks for no act.
-urgency_of_case = case(
-    (_needs_photo, _NEEDS_PHOTO),
-    (_is_withdrawn, _WITHDRAWN),
-    (_is_news, case(_NEWS, value=_latest)),
-    else_=0,
-)
-group_of_case = case(
-    (urgency_of_case > 0, "needs_you"),
-    (Case.status.in_((*BEING_READ, "classified")), "waiting"),
-    else_="done",
-)
+# So long may a case wait for a clinician before the one who sent it should call; what is routine may wait longer.
+CALL_AFTER = {"urgent": timedelta(days=1), "soon": timedelta(days=7), "cannot_assess": timedelta(days=7)}
+_TO_CALL = {"urgent": 6, "soon": 4, "cannot_assess": 4}
 _URGENCIES = range(max(_NEWS.values()) + 1)
-_ORDER = (urgency_of_case, Case.submitted_at, Case.id)
+
+
+def _urgency_of_case():
+    """How pressing a case is for the one who sent it; 0 where it asks for no act."""
+    now = utc_now()
+    waits_too_long = and_(
+        or_(Case.status.in_((*BEING_READ, "classified")), and_(Case.status == "failed", not_(has_newer_case))),
+        or_(*(and_(Case.tier == tier, Case.submitted_at < now - wait) for tier, wait in CALL_AFTER.items())),
+        not_(_is_anonymous),
+    )
+    return case(
+        (waits_too_long, case(_TO_CALL, value=Case.tier)),
+        (_needs_photo, _NEEDS_PHOTO),
+        (_is_withdrawn, _WITHDRAWN),
+        (_is_news, case(_NEWS, value=_latest)),
+        else_=0,
+    )
+
+
+def _group_of_case(urgency):
+    return case(
+        (urgency > 0, "needs_you"),
+        (Case.status.in_((*BEING_READ, "classified")), "waiting"),
+        else_="done",
+    )
 
 
 def count_cases(user, *, of_clinic=False):
     """{group: number of cases}, for the cases this user sent or, ``of_clinic``, all of the clinic."""
-    scope = _scope(user, of_clinic)
-    statement = db.select(group_of_case, func.count()).where(scope).group_by(group_of_case)
+    group = _group_of_case(_urgency_of_case()).label("place")
+    statement = db.select(group, func.count()).where(_scope(user, of_clinic)).group_by(group)
     return {**dict.fromkeys(GROUPS, 0), **dict(db.session.execute(statement).all())}
 
 
@@ -79,10 +98,12 @@ def list_cases(user, *, group=None, of_clinic=False, after=None):
 
     ``after`` is that pair of the page before: its last case may have been opened since, and asks for no act any more.
     """
+    urgency = _urgency_of_case()
+    place, order = _group_of_case(urgency), (urgency, Case.submitted_at, Case.id)
     statement = (
-        db.select(Case, group_of_case, urgency_of_case)
+        db.select(Case, place, urgency)
         .where(_scope(user, of_clinic))
-        .order_by(*(column.desc() for column in _ORDER))
+        .order_by(*(column.desc() for column in order))
         .options(
             joinedload(Case.lesion).joinedload(Lesion.patient),
             joinedload(Case.submitted_by),
@@ -92,19 +113,19 @@ def list_cases(user, *, group=None, of_clinic=False, after=None):
         .limit(PAGE_SIZE + 1)
     )
     if group in GROUPS:
-        statement = statement.where(group_of_case == group)
-    if after and (start := _position(user, *after)):
-        values = (literal(value, column.type) for value, column in zip(start, _ORDER, strict=True))
-        statement = statement.where(tuple_(*_ORDER) < tuple_(*values))
+        statement = statement.where(place == group)
+    if after and (start := _position(user, order, *after)):
+        values = (literal(value, column.type) for value, column in zip(start, order, strict=True))
+        statement = statement.where(tuple_(*order) < tuple_(*values))
     found = db.session.execute(statement).all()
     rows = [(case, group) for case, group, _urgency in found[:PAGE_SIZE]]
     last = found[PAGE_SIZE - 1] if len(found) > PAGE_SIZE else None
     return rows, last and (last[2], last[0].id)
 
 
-def _position(user, urgency, case_id):
+def _position(user, order, urgency, case_id):
     """Where in the order the page after this case begins, or None."""
-    found = db.session.execute(db.select(*_ORDER).where(Case.id == case_id, _scope(user, True))).first()
+    found = db.session.execute(db.select(*order).where(Case.id == case_id, _scope(user, True))).first()
     return found and (urgency if urgency in _URGENCIES else found[0], *found[1:])
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import func, literal, or_, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.extensions import db
-from portal.models import Case, Lesion, Patient
+from portal.models import Case, Image, Lesion, Patient
 from portal.permissions import in_clinics_of
 from portal.queries.case_page import VISIT_OPTIONS, Visit
 from portal.queries.first_reads import cases_to_read_first
@@ -28,45 +28,58 @@ class LesionRow:
     visits: list[Visit]  # the earliest first
 
 
+@dataclass(frozen=True)
+class KnownLesion:
+    """What helps to find a spot again: where it is, and what was photographed last."""
+
+    lesion: Lesion
+    last_at: object = None  # or None before the first photo
+    image_id: object = None
+
+
 def find_patients(user, text, after=None):
     """(PatientRows in order of reference, id to continue after or None) for a reference or name."""
-    cases = (
-        db.select(
-            Lesion.patient_id,
-            func.count(Lesion.id.distinct()).label("lesion_count"),
-            func.max(Case.submitted_at).label("last_case_at"),
-        )
-        .outerjoin(Lesion.cases)
-        .group_by(Lesion.patient_id)
-        .subquery()
-    )
-    statement = (
-        _matching(db.select(Patient, func.coalesce(cases.c.lesion_count, 0), cases.c.last_case_at), user, text)
-        .outerjoin(cases, cases.c.patient_id == Patient.id)
-        .options(joinedload(Patient.clinic))
-        .limit(PAGE_SIZE + 1)
-    )
+    statement = _matching(db.select(Patient), user, text).options(joinedload(Patient.clinic)).limit(PAGE_SIZE + 1)
     position = db.select(Patient.reference, Patient.id)
     position = position.where(Patient.id == after, in_clinics_of(user, Patient.clinic_id))
     if start := db.session.execute(position).first():
         columns = (Patient.reference, Patient.id)
         values = (literal(value, column.type) for value, column in zip(start, columns, strict=True))
         statement = statement.where(tuple_(*columns) > tuple_(*values))
-    found = [PatientRow(*row) for row in db.session.execute(statement)]
-    rows = found[:PAGE_SIZE]
-    return rows, rows[-1].patient.id if len(found) > PAGE_SIZE else None
+    found = db.session.scalars(statement).all()
+    patients = found[:PAGE_SIZE]
+    # Of these alone: counted within the search, it would be of all patients of all clinics.
+    counts = (
+        db.select(Lesion.patient_id, func.count(Lesion.id.distinct()), func.max(Case.submitted_at))
+        .outerjoin(Lesion.cases)
+        .where(Lesion.patient_id.in_([patient.id for patient in patients]))
+        .group_by(Lesion.patient_id)
+    )
+    counted = {patient_id: row for patient_id, *row in db.session.execute(counts)}
+    rows = [PatientRow(patient, *counted.get(patient.id, (0, None))) for patient in patients]
+    return rows, patients[-1].id if len(found) > PAGE_SIZE else None
 
 
 def suggest_patients(user, text):
-    """([(patient, [(lesion, last photo at or None)])] of the first few matches, whether there are more)."""
+    """([(patient, [KnownLesion])] of the first few matches, whether there are more)."""
     matching = _matching(db.select(Patient), user, text).options(selectinload(Patient.lesions))
     found = db.session.scalars(matching.limit(SUGGESTION_COUNT + 1)).all()
     patients = found[:SUGGESTION_COUNT]
-    lesion_ids = [lesion.id for patient in patients for lesion in patient.lesions]
-    latest = db.select(Case.lesion_id, func.max(Case.submitted_at)).where(Case.lesion_id.in_(lesion_ids))
-    last_at = dict(db.session.execute(latest.group_by(Case.lesion_id)).all())
-    rows = [(patient, [(lesion, last_at.get(lesion.id)) for lesion in patient.lesions]) for patient in patients]
+    known = {row.lesion.id: row for row in known_lesions([lesion for each in patients for lesion in each.lesions])}
+    rows = [(patient, [known[lesion.id] for lesion in patient.lesions]) for patient in patients]
     return rows, len(found) > SUGGESTION_COUNT
+
+
+def known_lesions(lesions):
+    """A KnownLesion for each, in the same order."""
+    photos = (
+        db.select(Case.lesion_id, Case.submitted_at, Image.id)
+        .join(Image, (Image.case_id == Case.id) & (Image.kind == "dermoscopic"))
+        .where(Case.lesion_id.in_([lesion.id for lesion in lesions]))
+        .order_by(Case.submitted_at)
+    )
+    latest = {lesion_id: photo for lesion_id, *photo in db.session.execute(photos)}
+    return [KnownLesion(lesion, *latest.get(lesion.id, ())) for lesion in lesions]
 
 
 def lesion_rows(patient, user):
@@ -78,7 +91,9 @@ def lesion_rows(patient, user):
         .options(selectinload(Lesion.cases).options(*VISIT_OPTIONS))
     ).all()
     silent_ids = cases_to_read_first([case for lesion in lesions for case in lesion.cases], user)
-    return [LesionRow(lesion, [Visit(case, case.id in silent_ids) for case in lesion.cases]) for lesion in lesions]
+    return [
+        LesionRow(lesion, [Visit(case, user, case.id in silent_ids) for case in lesion.cases]) for lesion in lesions
+    ]
 
 
 def _matching(statement, user, text):

@@ -1,5 +1,6 @@
 """The health worker's pages: send a case, watch it, find it again."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
@@ -14,13 +15,15 @@ from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_o
 from portal.quality import ADVICE
 from portal.queries.cases import GROUPS, count_cases, list_cases
 from portal.queries.first_reads import must_read_first
+from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
 from portal.services.cases import AlreadySent, retry_case, submit_case
-from portal.services.viewing import record_case_view
+from portal.services.viewing import note_told, record_case_view, record_list
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
+SLOW_AFTER = timedelta(minutes=10)  # from when on "under a minute" is no longer what to expect
 DUE = "due"  # of spots, not of cases: whoever sent the last photo, a patient who is due concerns the whole clinic
 
 
@@ -29,15 +32,14 @@ DUE = "due"  # of spots, not of cases: whoever sent the last photo, a patient wh
 def index():
     group = request.args.get("group") if request.args.get("group") in (*GROUPS, DUE) else None
     of_clinic, after, now = "clinic" in request.args, request.args.get("after", type=UUID), utc_now()
-    next_urgency = None
+    position = (request.args.get("place", type=int), after) if after else None
     counts = count_cases(current_user, of_clinic=of_clinic)
     if group == DUE:
-        rows, next_after = list_due(current_user, now, after=after)
+        rows, continued = list_due(current_user, now, after=position)
     else:
-        position = (request.args.get("urgency", type=int), after) if after else None
         rows, continued = list_cases(current_user, group=group, of_clinic=of_clinic, after=position)
-        next_urgency, next_after = continued or (None, None)
-    return render_template(
+    next_place, next_after = continued or (None, None)
+    page = render_template(
         "cases/index.html",
         rows=rows,
         counts=counts,
@@ -46,9 +48,12 @@ def index():
         due_count=count_due(current_user, now),
         group=group,
         of_clinic=of_clinic,
+        slow_since=now - SLOW_AFTER,
         next_after=next_after,
-        next_urgency=next_urgency,
+        next_place=next_place,
     )
+    record_list(action="cases.list", cases=[case for case, _place in rows])
+    return page
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -75,6 +80,7 @@ def new():
         patient=patient,
         lesion=lesion,
         replaces=replaces,
+        known_lesions=known_lesions([lesion] if replaces else patient.lesions if patient else []),
         first=first,
         skin_type_hints=SKIN_TYPE_HINTS,
         quality_advice=ADVICE,
@@ -99,6 +105,14 @@ def show(case_id):
 def status(case_id):
     case = get_case_or_404(case_id)
     return jsonify(status=case.status, tier=None if must_read_first(case, current_user) else case.tier)
+
+
+@blueprint.post("/<uuid:case_id>/told")
+@require_role("health_worker")
+def told(case_id):
+    number = request.form.get("review", 0, type=int)
+    note_told(case=get_case_or_404(case_id), teller=current_user, review_number=number)
+    return redirect(url_for(".show", case_id=case_id), 303)
 
 
 @blueprint.post("/<uuid:case_id>/retry")

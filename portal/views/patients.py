@@ -5,6 +5,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.errors import Conflict, DomainError
+from portal.explanations import place_name
 from portal.forms.answers import render_form
 from portal.forms.patient import SKIN_TYPE_HINTS, CorrectionForm
 from portal.models import ROLES
@@ -84,11 +85,12 @@ def _as_json(patient, lesions):
         "skin_type": patient.skin_type,
         "lesions": [
             {
-                "id": str(lesion.id),
-                "reference": lesion.reference,
-                "body_site": lesion.body_site,
-                "last_at": last_at.isoformat() if last_at else None,
+                "id": str(known.lesion.id),
+                "reference": known.lesion.reference,
+                "place": place_name(known.lesion),
+                "last_at": known.last_at.isoformat() if known.last_at else None,
+                "thumbnail": url_for("images.thumbnail", image_id=known.image_id) if known.image_id else None,
             }
-            for lesion, last_at in lesions
+            for known in lesions
         ],
     }

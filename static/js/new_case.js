@@ -101,7 +101,6 @@ function ask(name) {
 // --- the parts --------------------------------------------------------------------------------------
 
 const picker = find("patient-choice") && connectPatientPicker(form, texts, {
-  siteName,
   chosen(person, isRestored) {
     draft.write({ person });
     update();
@@ -151,8 +150,12 @@ function keep() {
   draft.write({ values: Object.fromEntries(KEPT.map((name) => [name, data.getAll(name)])) });
 }
 
+// Whoever comes back from elsewhere may have another patient before them: who it is for is looked at
+// first, and consent asked for again.
 async function restore() {
   const kept = draft.read();
+  const isComing = performance.getEntriesByType("navigation")[0]?.type !== "reload";
+  if (isComing && kept.values) kept.values.consent = [];
   for (const id of kept.seen ?? []) find(id).dataset.seen = "yes";
   // A page for a known patient may have been given back to "nobody": null says so, absence does not.
   if (picker && "person" in kept) picker.choose(kept.person, true);
@@ -171,7 +174,10 @@ async function restore() {
   const hasDraft = Boolean(kept.values || kept.person);
   find("draft-notice").hidden = !hasDraft;
   find("start-over").hidden = !hasDraft;
+  const whom = [kept.person?.reference ?? newReference(), kept.person?.name ?? value("name")].filter(Boolean).join(", ");
+  if (whom) find("draft-notice").querySelector("span").textContent = texts.draftFor.replace("{who}", whom);
   if (kept.person) picker?.refresh(kept.person);
+  return hasDraft && isComing;
 }
 
 find("start-over").addEventListener("click", () => {
@@ -241,7 +247,8 @@ function showBusy(isBusy) {
 }
 
 const firstError = form.querySelector(".field-error");
-await restore();
+const isToBeConfirmed = await restore();
 update();
 if (firstError) steps.open(firstError.closest(".step"));
+else if (isToBeConfirmed) steps.open(who);
 else steps.openFirst();

@@ -2,7 +2,7 @@
 
 const PAUSE_MS = 250;
 
-export function connectPatientPicker(form, texts, { siteName, chosen, switched }) {
+export function connectPatientPicker(form, texts, { chosen, switched }) {
   const find = (id) => document.getElementById(id);
   const patient = find("patient");
   const query = find("patient-query");
@@ -113,7 +113,7 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
     label.className = "toggle";
     const input = Object.assign(document.createElement("input"), { type: "radio", name: "lesion", value: lesion.id });
     const text = document.createElement("span");
-    text.append(`${lesion.reference} · ${siteName(lesion.body_site)}`);
+    text.append(`${lesion.reference} · ${lesion.place}`);
     if (lesion.last_at) {
       const { lang, dataset } = document.documentElement;
       const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeZone: dataset.zone });
@@ -121,6 +121,10 @@ export function connectPatientPicker(form, texts, { siteName, chosen, switched }
       text.append(document.createElement("br"), small);
     }
     label.append(input, text);
+    if (lesion.thumbnail) {
+      const size = { width: 72, height: 72 };
+      label.append(Object.assign(new Image(), { className: "thumb", src: lesion.thumbnail, alt: texts.lastPhotoOf, ...size }));
+    }
     return label;
   }
 

@@ -82,13 +82,11 @@ export class PhotoField {
     this.root.querySelector("figcaption").textContent = words;
   }
 
-  advise({ problems, hints }) {
+  advise({ problems }) {
     const advice = this.root.querySelector(".photo-advice");
-    const found = [...problems, ...hints];
-    const lines = found.map((code) => this.texts[`advice${camelCase(code)}`]).filter(Boolean);
-    if (problems.length) lines.push(this.texts.photoAnyway);
-    if (!lines.length) lines.push(this.texts.photoFine);
-    const kind = problems.length ? "notice-warning" : found.length ? "" : "notice-success";
+    const lines = problems.map((code) => this.texts[`advice${camelCase(code)}`]);
+    lines.push(problems.length ? this.texts.photoAnyway : this.texts.photoFine);
+    const kind = problems.length ? "notice-warning" : "notice-success";
     advice.replaceChildren(...lines.map((line) => adviceLine(line, kind)));
     advice.hidden = this.name !== "dermoscopic";
   }

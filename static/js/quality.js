@@ -7,7 +7,7 @@ const LEAST_BRIGHTNESS = 85;
 const MOST_CLIPPED = 0.2;
 const LEAST_SHORT_SIDE_PX = 140;
 
-// canvas: the photo as it will be sent. Gives the measures, and the codes of problems and hints.
+// canvas: the photo as it will be sent. Gives the measures, and the codes of problems.
 export function measure(canvas) {
   const { luma, width, height, clippedShare } = shrink(canvas);
   const measures = {
@@ -16,7 +16,7 @@ export function measure(canvas) {
     clippedShare,
     shortSidePx: Math.min(canvas.width, canvas.height),
   };
-  return { ...measures, problems: findProblems(measures), hints: [] };
+  return { ...measures, problems: findProblems(measures) };
 }
 
 function findProblems({ sharpness, brightness, clippedShare, shortSidePx }) {

@@ -25,8 +25,11 @@ for (const button of document.querySelectorAll("[data-back]")) {
 }
 
 for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
   button.addEventListener("click", () => print());
 }
+
+document.querySelector("[data-errors]")?.focus();
 
 // A form that changes something is sent once, however often the button is pressed.
 document.addEventListener("submit", (event) => {

@@ -96,7 +96,8 @@ def test_a_clinician_is_faster_than_the_computer(open_as, database, people):
     with database():
         clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == "Hill clinic"))
         lesion = factories.make_lesion(patient=factories.make_patient(clinic=clinic))
-        case_id = factories.make_case("queued", lesion=lesion, ring_at=utc_now() + timedelta(hours=1)).id
+        later = utc_now() + timedelta(hours=1)
+        case_id = factories.make_case("queued", lesion=lesion, ring_at=later, status_changed_at=later).id
     page = open_as("clinician")
     page.goto(f"/cases/{case_id}")
     page.get_by_text("You need not wait for it.").wait_for()

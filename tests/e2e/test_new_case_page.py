@@ -33,6 +33,19 @@ def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
     assert case.dermoscopic_image.width == lesion_image().width
 
 
+def test_a_draft_found_again_says_whose_it_is_and_asks_for_consent_anew(phone, live_server):
+    fill_in(phone)
+    phone.click("label:has(#consent)")
+    phone.goto(live_server.url + "/cases")
+    phone.goto(live_server.url + "/cases/new")
+    phone.get_by_text("You had begun a case for P-1. Go on with it, or start over.").wait_for()
+    assert phone.locator("#step-who").get_attribute("open") is not None
+    assert phone.locator("#missing").inner_text() == "Still missing: consent"
+    phone.get_by_role("button", name="Start over").click()
+    phone.get_by_text("You had begun").wait_for(state="hidden")
+    assert "who" in phone.locator("#missing").inner_text()
+
+
 def test_a_photo_from_further_away_can_be_taken_out_again(phone):
     fill_in(phone)
     phone.click("details.more summary")
@@ -108,7 +121,7 @@ def test_other_answers_after_a_lost_answer_are_told_and_sent_as_a_new_case(phone
     phone.complaints.clear()
 
 
-def test_a_login_that_ended_meanwhile_loses_nothing(phone, live_server):
+def test_a_login_that_ended_meanwhile_loses_nothing_but_the_consent(phone, live_server):
     fill_in(phone)
     phone.context.clear_cookies()
     phone.click("label:has(#consent)")
@@ -120,9 +133,10 @@ def test_a_login_that_ended_meanwhile_loses_nothing(phone, live_server):
     phone.fill("[name=email]", user.email)
     phone.fill("[name=password]", factories.PASSWORD)
     phone.click("main button")
+    phone.get_by_text("You had begun a case for P-1.").wait_for()
+    phone.click("#step-photo summary")
     phone.get_by_text("Photo kept from before:").wait_for()
-    phone.click("#send")
-    phone.wait_for_url("**/cases/*-*")
+    send(phone)
     assert len(stored_cases()) == 1
 
 

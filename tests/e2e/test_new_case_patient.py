@@ -36,7 +36,7 @@ def test_a_patient_changed_for_another_is_not_back_after_a_reload(phone, live_se
     phone.click("#forget-patient")
     fill_in(phone)
     phone.reload()
-    phone.get_by_text("Here is what you had entered before.").wait_for()
+    phone.get_by_text("You had begun a case for P-1.").wait_for()
     phone.get_by_text("Photo kept from before:").wait_for()
     send(phone)
     (case,) = stored_cases()

@@ -6,21 +6,25 @@ from portal.charts import chart_by_time
 from portal.database import utc_now
 from portal.queries import results as queries
 from portal.services.exports import export_results
+from portal.services.viewing import record_list
 
 
 def show_results():
     filters = queries.ResultFilters.from_args(request.args)
     asked = {name: request.args.get(name) or None for name in ("from", "to", "clinic", "status")}
-    return render_template(
+    cases = queries.find_latest_results(filters)
+    page = render_template(
         "admin/results.html",
         asked=asked,
         clinics=queries.find_clinics(),
         row_count=queries.count_results(filters),
-        cases=queries.find_latest_results(filters),
+        cases=cases,
         by_time=chart_by_time(queries.count_by_day(filters)),
         by_tier=queries.count_by_tier(filters),
         export_url=url_for(".export", **asked),
     )
+    record_list(action="results.view", cases=cases)
+    return page
 
 
 def export():

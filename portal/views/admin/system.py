@@ -11,16 +11,20 @@ from portal.permissions import get_case_or_404
 from portal.queries import admin as queries
 from portal.queries import system as system_queries
 from portal.services.cases import retry_case
+from portal.services.viewing import record_list
 
 
 def show_system():
-    return render_template(
+    failed_cases = system_queries.find_failed_cases()
+    page = render_template(
         "admin/system.html",
         state=system_queries.load_system_state(),
-        failed_cases=system_queries.find_failed_cases(),
+        failed_cases=failed_cases,
         failures=FAILURES,
         card=read_model_card(current_app.config["MODEL_DIR"]),
     )
+    record_list(action="system.view", cases=failed_cases)
+    return page
 
 
 def retry(case_id):

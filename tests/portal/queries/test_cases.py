@@ -61,7 +61,7 @@ def test_no_new_photo_is_asked_of_somebody_made_anonymous(nurse, make_own):
     assert count_cases(nurse) == {"needs_you": 0, "waiting": 0, "done": 2}
 
 
-def test_a_decision_that_asks_for_an_act_needs_somebody_until_it_is_seen(nurse, make_own):
+def test_a_decision_that_asks_for_an_act_needs_somebody_until_the_patient_is_told(nurse, make_own):
     made = {disposition: make_own("classified") for disposition in ("monitor", "no_action", "urgent_referral", "treat")}
     made["failed"] = make_own("failed")
     for disposition in DISPOSITIONS:
@@ -85,7 +85,7 @@ def test_a_new_decision_is_news_again_and_the_latest_one_counts(nurse, make_own)
     assert ids(list_cases(nurse, group="needs_you")[0]) == {seen.id}
 
 
-def test_a_decision_that_was_seen_and_is_withdrawn_needs_somebody_who_may_have_acted_on_it(nurse, make_own):
+def test_a_decision_that_was_told_and_is_withdrawn_has_to_be_told(nurse, make_own):
     acted_on, never_asked = (make_own("classified", seen_review_count=1) for _ in range(2))
     factories.make_review(acted_on, disposition="biopsy")
     factories.make_review(acted_on, disposition="no_action")
@@ -95,6 +95,23 @@ def test_a_decision_that_was_seen_and_is_withdrawn_needs_somebody_who_may_have_a
     acted_on.seen_review_count = 2
     db.session.commit()
     assert count_cases(nurse)["needs_you"] == 0
+
+
+@pytest.mark.parametrize(("tier", "days"), [("urgent", 1), ("soon", 7), ("cannot_assess", 7)])
+@pytest.mark.parametrize("status", ["queued", "classified", "failed"])
+def test_what_waits_too_long_for_a_clinician_needs_somebody_to_call(nurse, make_own, tier, days, status):
+    now = utc_now()
+    early, late = (
+        make_own(status, tier=tier, submitted_at=now - timedelta(days=days, minutes=minutes)) for minutes in (-5, 5)
+    )
+    decided = make_own("reviewed", tier=tier, submitted_at=now - timedelta(days=90), seen_review_count=1)
+    routine = make_own("classified", submitted_at=now - timedelta(days=90))
+    rows, _ = list_cases(nurse)
+    places = {case.id: place for case, place in rows}
+    assert places[late.id] == "needs_you" and places[routine.id] == "waiting" and places[decided.id] == "done"
+    assert places[early.id] == ("needs_you" if status == "failed" else "waiting")
+    # An emergency goes before a photo that may be anything.
+    assert tier != "urgent" or rows[0][0].id == late.id
 
 
 def test_a_photo_that_was_not_read_needs_nobody_once_another_of_the_spot_was_sent(nurse, make_own):

@@ -6,6 +6,7 @@ from portal.database import utc_now
 from portal.queries.patients import (
     PAGE_SIZE,
     SUGGESTION_COUNT,
+    KnownLesion,
     find_patients,
     lesion_rows,
     pick_pair,
@@ -83,7 +84,8 @@ def test_suggestions_carry_the_spots_and_when_they_were_last_seen(user, clinic):
     case = factories.make_case(lesion=seen)
     [(found, lesions)], has_more = suggest_patients(user, patient.reference)
     assert found == patient
-    assert lesions == [(seen, case.submitted_at), (unseen, None)]
+    photo = case.dermoscopic_image
+    assert lesions == [KnownLesion(seen, case.submitted_at, photo.id), KnownLesion(unseen)]
     assert not has_more
 
 

@@ -46,8 +46,9 @@ def test_suggestions_for_the_new_case_form(nurse, patient):
                 {
                     "id": str(lesion.id),
                     "reference": "L1",
-                    "body_site": "back",
+                    "place": "Back",
                     "last_at": case.submitted_at.isoformat(),
+                    "thumbnail": f"/images/{case.dermoscopic_image.id}/thumbnail",
                 }
             ],
         }
@@ -165,3 +166,41 @@ def test_only_health_workers_of_the_clinic_correct_and_nobody_an_anonymous_patie
     db.session.commit()
     assert nurse.get(f"/patients/{patient.id}/correct").status_code == 404
     assert "/correct" not in nurse.get(f"/patients/{patient.id}").text
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "reasons", "is_told"),
+    [
+        ("health_worker", "classified", [], True),
+        ("health_worker", "classified", [{"code": "out_of_distribution", "tier": "cannot_assess"}], False),
+        ("health_worker", "retake", [], False),
+        ("clinician", "classified", [{"code": "out_of_distribution", "tier": "cannot_assess"}], True),
+        ("clinician", "retake", [], True),
+    ],
+)
+def test_a_number_without_ground_is_told_to_no_health_worker(clinic, as_user, patient, role, status, reasons, is_told):
+    view = {"predicted_class": "nv", "confidence": 0.884}
+    lesion = factories.make_lesion(patient=patient)
+    case = factories.make_case("classified", lesion=lesion, prediction=view, tier_reasons=reasons)
+    case.status = status
+    case.retake_reason = "blurred" if status == "retake" else None
+    db.session.commit()
+    other = factories.make_case("classified", lesion=lesion, prediction={"predicted_class": "bkl", "confidence": 0.71})
+    reader = as_user(factories.make_user(role, clinic=clinic))
+    history = reader.get(f"/patients/{patient.id}?compare={case.id}&compare={other.id}").text
+    assert "71%" in history and ("88%" in history) == is_told
+    assert ("confidence 88%" in reader.get(f"/cases/{case.id}").text) == is_told
+
+
+def test_a_reason_in_doubt_is_told_without_its_number(clinic, as_user, patient):
+    reasons = [
+        {"code": "model_melanoma", "tier": "urgent", "params": {"probability": 0.2}},
+        {"code": "out_of_distribution", "tier": "cannot_assess"},
+    ]
+    case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), tier="urgent")
+    case.tier_reasons = reasons
+    db.session.commit()
+    nurse, clinician = (as_user(factories.make_user(role, clinic=clinic)) for role in ("health_worker", "clinician"))
+    assert "about 20 in 100 for melanoma" in clinician.get(f"/cases/{case.id}").text
+    page = nurse.get(f"/cases/{case.id}").text
+    assert "The computer sees signs of melanoma." in page and "20 in 100" not in page

@@ -1,0 +1,140 @@
+"""A health worker's list of cases."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from portal.database import utc_now
+from portal.extensions import db
+from portal.formatting import local_date
+from portal.models import AuditEvent
+from portal.queries.cases import PAGE_SIZE
+from tests import factories
+
+
+@pytest.fixture
+def nurse(as_user):
+    return as_user("health_worker")
+
+
+@pytest.fixture
+def patient(nurse):
+    return factories.make_patient(clinic=nurse.user.clinic)
+
+
+def test_a_case_is_listed_with_what_comes_next(nurse, patient):
+    lesion = factories.make_lesion(patient=patient)
+    case = factories.make_case("retake", lesion=lesion, submitted_by=nurse.user)
+    page = nurse.get("/cases?group=needs_you").text
+    assert f"/cases/{case.id}" in page
+    assert "Hold still" in page or "hold still" in page
+
+
+def test_empty_says_what_to_do(nurse):
+    assert "No cases yet" in nurse.get("/cases").text
+
+
+def test_a_group_that_does_not_exist_shows_all(nurse, patient):
+    case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    assert str(case.id) in nurse.get("/cases?group=nonsense").text
+
+
+def test_a_decision_needs_somebody_until_the_patient_is_told(nurse, patient):
+    decided = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    factories.make_review(decided, disposition="urgent_referral")
+    page = nurse.get("/cases").text
+    assert "Needs you <strong>1</strong>" in page and "Tell the patient:" in page
+    assert "The patient has been told" in nurse.get(f"/cases/{decided.id}").text
+    assert "Needs you <strong>1</strong>" in nurse.get("/cases").text
+    assert nurse.post(f"/cases/{decided.id}/told", data={"review": "1"}).status_code == 303
+    assert "The patient has been told" not in nurse.get(f"/cases/{decided.id}").text
+    page = nurse.get("/cases").text
+    assert "Needs you <strong>0</strong>" in page and "Tell the patient:" not in page and "Urgent referral" in page
+
+
+def test_whose_cases_a_list_showed_is_on_record(nurse, patient):
+    nurse.get("/cases")
+    case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    nurse.get("/cases")
+    (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "cases.list"))
+    assert (event.actor_id, event.details) == (nurse.user.id, {"cases": [str(case.id)]})
+
+
+@pytest.mark.parametrize("number", ["", "many", "-1", "0", "10" * 40])
+def test_what_is_no_decision_of_the_case_tells_nobody_anything(nurse, patient, number):
+    lesion = factories.make_lesion(patient=patient)
+    case = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user)
+    factories.make_review(case, disposition="urgent_referral")
+    assert nurse.post(f"/cases/{case.id}/told", data={"review": number}).status_code in (303, 400)
+    is_told = number == "10" * 40  # a number that is too high stands for the latest
+    assert ("Needs you <strong>0</strong>" in nurse.get("/cases").text) == is_told
+
+
+def test_more_than_a_page_of_news_is_all_reached_though_each_is_told(nurse, patient):
+    left, url = set(), "/cases?group=needs_you"
+    for number in range(PAGE_SIZE + 2):
+        lesion = factories.make_lesion(patient=patient, number=number + 1)
+        case = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user, with_image=False)
+        factories.make_review(case, disposition="biopsy")
+        left.add(str(case.id))
+    while url:
+        page = nurse.get(url).text
+        url = (found := re.search(r'href="([^"]+)" rel="next"', page)) and unescape(found[1])
+        for case_id in re.findall(r'stretched-link" href="/cases/([^"]+)"', page):
+            nurse.post(f"/cases/{case_id}/told", data={"review": "1"})
+            left.remove(case_id)
+    assert left == set()
+    assert "Needs you <strong>0</strong>" in nurse.get("/cases").text
+
+
+def test_what_waits_for_somebody_while_its_sender_is_away_is_told_to_colleagues(nurse, patient):
+    lesion = factories.make_lesion(patient=patient)
+    factories.make_review(factories.make_case("classified", lesion=lesion), disposition="urgent_referral")
+    page = nurse.get("/cases").text
+    assert "1 case that a colleague sent needs somebody of the clinic." in page
+    (link,) = re.findall(r'href="(/cases\?[^"]*group=needs_you[^"]*clinic=1[^"]*)"', page)
+    page = nurse.get(unescape(link)).text
+    assert "Tell the patient:" in page and "a colleague sent" not in page
+
+
+def test_the_patient_is_told_the_date_that_the_sentence_speaks_of(nurse, patient):
+    case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient))
+    review = factories.make_review(case, disposition="monitor", monitor_weeks=12)
+    page = nurse.get(f"/cases/{case.id}").text
+    told = page[page.index("Please come back on the date below") :]
+    assert f"<strong>{local_date(review.due_at)}</strong>" in told
+
+
+def test_a_spot_due_again_is_no_news_twice(nurse, patient):
+    lesion = factories.make_lesion(patient=patient)
+    seen = factories.make_case("classified", lesion=lesion, submitted_by=nurse.user)
+    factories.make_review(seen, disposition="monitor", monitor_weeks=1)
+    page = nurse.get("/cases").text
+    assert "Needs you <strong>1</strong>" in page and "Due again <strong>1</strong>" in page
+    assert page.count(f'/cases/{seen.id}"') == 1
+    factories.make_case(lesion=lesion, submitted_by=nurse.user)
+    page = nurse.get("/cases").text
+    assert "Needs you <strong>0</strong>" in page and "Due again <strong>0</strong>" in page
+
+
+def test_whoever_is_due_again_is_counted_and_one_click_from_a_new_photo(nurse, patient):
+    lesion = factories.make_lesion(patient=patient)
+    seen = factories.make_case("classified", lesion=lesion)
+    decided = utc_now() - timedelta(weeks=13)
+    factories.make_review(seen, disposition="monitor", monitor_weeks=12, created_at=decided)
+    assert "Due again <strong>1</strong>" in nurse.get("/cases").text
+    page = nurse.get("/cases?group=due").text
+    assert f"Late: was due on {local_date(decided + timedelta(weeks=12))}" in page
+    assert f"/patients/{patient.id}#L1" in page and f"/cases/new?lesion={lesion.id}" in page
+    factories.make_case(lesion=lesion)
+    assert "Due again <strong>0</strong>" in nurse.get("/cases?clinic=1").text
+    assert "Nothing here right now" in nurse.get("/cases?group=due").text
+
+
+def test_the_history_leads_those_who_take_photos_to_the_next_one(nurse, as_user, patient):
+    next_photo = f"/cases/new?lesion={factories.make_lesion(patient=patient).id}"
+    assert next_photo in nurse.get(f"/patients/{patient.id}").text
+    clinician = as_user(factories.make_user("clinician", clinic=nurse.user.clinic))
+    assert next_photo not in clinician.get(f"/patients/{patient.id}").text
