@@ -1,11 +1,11 @@
 # One image for the web server, the workers and the migrations; compose.yaml says which runs what.
-FROM python:3.11-slim AS build
+FROM python:3.11-slim-bookworm AS build
 WORKDIR /srv
 COPY requirements.txt .
 RUN python -m venv /srv/venv \
  && /srv/venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.txt
 
-FROM python:3.11-slim
+FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /srv/home portal
 WORKDIR /srv/portal
 COPY --from=build /srv/venv /srv/venv

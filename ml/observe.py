@@ -9,18 +9,12 @@ from queue import SimpleQueue
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from ml import preprocess, skin_tone
 from ml.classifier import VIEWS, Classifier
 from ml.labels import INDEX
 from ml.looks import Look, Looks
-
-try:
-    from tqdm import tqdm
-except ImportError:  # a serving install has no progress bar
-
-    def tqdm(iterable, **_):
-        return iterable
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from config import ROOT, TestingConfig
 from portal import create_app
+from portal.database import DEAD_CLIENT_LIMITS
 from portal.extensions import db
 from tests import factories
 from tests.browsers import find_chromium, launch_chromium
@@ -124,8 +125,10 @@ def environment(data_dir, database_url):
 
 
 @pytest.fixture
-def app(environment):
+def app(environment, monkeypatch):
     """The application on an empty migrated database; its context is pushed, so factories and services just work."""
+    # A test may wait for minutes with a transaction open, as the portal never does.
+    monkeypatch.setitem(DEAD_CLIENT_LIMITS, "idle_in_transaction_session_timeout", 0)
     app = create_app(TestingConfig(environment))
     app.test_client_class = PortalClient
     with app.app_context():
@@ -273,8 +276,8 @@ def page(browser):
 
 @pytest.fixture(scope="session")
 def ham10000():
-    """Folder of real dermoscopic photos with HAM10000_metadata.csv."""
+    """Folder of HAM10000's photographs and HAM10000_metadata.csv, where this machine has it."""
     folder = Path(os.environ.get("HAM10000_DIR") or ROOT.parent / "shared" / "ham10000")
-    if not folder.is_dir():
-        pytest.skip(f"no HAM10000 folder at {folder} (set HAM10000_DIR)")
+    if not (folder / "HAM10000_metadata.csv").exists():
+        pytest.skip(f"no HAM10000 in {folder}: put it there or name its folder in HAM10000_DIR")
     return folder

@@ -78,6 +78,25 @@ def test_views_write_through_services_only():
     assert not wrong
 
 
+# What no page asks for: a worker's own writes, and the one of a command over many patients.
+BY_POSITION = {"classification.claim_case", "classification.finish_case", "classification.fail_case"}
+BY_POSITION |= {"retention.delete_expired_patient"}
+
+
+def test_writes_take_keyword_only_arguments():
+    """Two ids or two names given in the wrong order would change the wrong row."""
+    writes = [
+        (f"{path.stem}.{function.name}", function.args.posonlyargs + function.args.args)
+        for path in python_files("portal/services")
+        for function in ast.parse(path.read_text()).body
+        if isinstance(function, ast.FunctionDef)
+        and not function.name.startswith("_")
+        and "begin_write" in ast.unparse(function)
+    ]
+    assert len(writes) > 20
+    assert {name for name, positional in writes if positional} <= BY_POSITION
+
+
 def test_files_stay_short():
     long = {
         str(path.relative_to(ROOT)): count

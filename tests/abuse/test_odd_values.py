@@ -1,22 +1,33 @@
 """Values no column can hold, in every field and address: refused in words, on both databases."""
 
+import io
 import uuid
 
+import pyotp
 import pytest
 
+from portal.services import two_factor
 from tests.abuse.test_matrix import routes
+from tests.hostile import SMALL_JPEG
 
 pytestmark = pytest.mark.databases
 
-FIELDS = ("reference", "name", "comment", "body_site", "submission_key", "birth_year", "sex", "lesion")
+FIELDS = ("reference", "name", "comment", "body_site", "body_view", "submission_key", "birth_year", "sex", "skin_type")
 TOO_LARGE = 10**20
 
 
 def test_nul_in_every_field(app, as_user):
     nurse = as_user("health_worker")
+
+    def send(field, end):
+        values = {"submission_key": uuid.uuid4().hex, "reference": "A", "body_site": "back", "consent": "y"}
+        photo = {"dermoscopic": (io.BytesIO(SMALL_JPEG), "a.jpg")}
+        data = values | {field: values.get(field, "") + end}
+        return nurse.post("/cases/new", data=data | photo).status_code
+
     for field in FIELDS:
-        data = {"submission_key": uuid.uuid4().hex, "reference": "A", "body_site": "back", "consent": "y"}
-        assert nurse.post("/cases/new", data=data | {field: "a\0b"}).status_code == 400, field
+        assert send(field, "\0") == 400, field
+    assert send("reference", "") == 303, "without the character it is taken"
     stranger = app.test_client()
     assert stranger.post("/login", data={"email": "a\0b@example.org", "password": "a\0b"}).status_code == 400
 
@@ -56,3 +67,15 @@ def test_numbers_too_large_in_addresses(app, as_user):
             url = app.url_map.bind("localhost").build(rule.endpoint, numbers)
             for method in methods:
                 assert client.open(url, method=method).status_code in {302, 400, 404}, (method, url)
+
+
+@pytest.mark.parametrize(
+    "code", ["12345é", "①②③④⑤⑥", "\U0001f9a0" * 6, "ß" * 40, "1\u0301" * 6, "-", "a\0b", "9" * 3000]
+)
+def test_codes_of_the_second_step_that_are_none(app, as_user, code):
+    person = as_user("clinician")
+    totp = pyotp.TOTP(two_factor.begin_two_factor(user=person.user))
+    assert person.post("/account/two-factor", data={"code": code}).status_code == 400
+    two_factor.confirm_two_factor(user=person.user, code=totp.now())
+    pending = as_user(person.user)
+    assert pending.post("/login/code", data={"code": code}).status_code == 400

@@ -1,12 +1,11 @@
 """Fixtures of the model's tests. They need neither the portal nor, most of them, tensorflow."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from ml import data
-from ml.classifier import ARTIFACT, Classifier
+from ml.classifier import Classifier
 from tests.ml import training
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
 
@@ -45,16 +44,6 @@ def trainings(tiny_dataset, tiny_manifests, tmp_path_factory) -> dict:
     return {"whole": whole, "killed": killed, "state": state, "status": status}
 
 
-@pytest.fixture(scope="session")
-def ham10000() -> Path:
-    """The real photographs, where this machine has them."""
-    beside = Path(__file__).parents[3] / "shared" / "ham10000"
-    folder = Path(os.environ.get("HAM10000_DIR", beside))
-    if not (folder / "HAM10000_metadata.csv").exists():
-        pytest.skip("needs HAM10000: put it in ../shared/ham10000 or name it in HAM10000_DIR")
-    return folder
-
-
 @pytest.fixture
 def classifier() -> Classifier:
     """A real Classifier on top of ColourRuntime, with no out-of-distribution detector."""
@@ -64,6 +53,4 @@ def classifier() -> Classifier:
 @pytest.fixture(scope="session")
 def shipped() -> Classifier:
     """The artefact in the package."""
-    if not (ARTIFACT / "model.tflite").exists():
-        pytest.skip("no artefact in ml/artifact")
     return Classifier.load()
