@@ -22,6 +22,7 @@ class Config:
     Raises ConfigurationError with one plain sentence when a value is unusable.
     """
 
+    VERSION = "0.1.0"  # of CHANGELOG.md
     PRODUCT_NAME = "Second Look"
     TESTING = False
     IS_PRODUCTION = False

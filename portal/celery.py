@@ -44,6 +44,8 @@ def celery_init_app(app):
         task_default_queue="cases",
         task_routes={"portal.tasks.sweep": {"queue": "sweeps"}},
         worker_hijack_root_logger=False,
+        # Workers are stopped by signals; whoever may write to Redis need not be able to.
+        worker_enable_remote_control=False,
     )
     celery.flask_app = app
     celery.set_default()

@@ -40,7 +40,10 @@ def delete(clinic_name, reference):
 @patients.command("expire")
 @click.option("--delete", "really", is_flag=True, help="Delete them; without it they are only counted.")
 def expire(really):
-    """Patients whose last case is older than RETENTION_DAYS: count them, or delete them (from cron, say)."""
+    """Patients past RETENTION_DAYS, counted from their last photo, decision or day to be seen again.
+
+    Counts them, or deletes them (from cron, say).
+    """
     try:
         expired = retention.list_expired_patients()
     except DomainError as error:

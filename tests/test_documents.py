@@ -5,7 +5,7 @@ from itertools import chain
 
 import pytest
 
-from config import ROOT
+from config import ROOT, Config
 
 DOCUMENTS = sorted(chain(ROOT.glob("*.md"), (ROOT / "docs").glob("*.md")))
 
@@ -32,3 +32,8 @@ def test_documented_commands_exist(runner):
     for words in named:
         result = runner.invoke(args=[*words.split(), "--help"])
         assert result.exit_code == 0, f"flask --app portal {words}: {result.output}"
+
+
+def test_the_newest_changes_are_those_of_this_version():
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest[1] == Config.VERSION

@@ -33,16 +33,16 @@ class Explanation:
     limits: tuple[str, ...]
 
 
-def describe(case, prediction, voice="clinician"):
+def describe(case, prediction, voice="clinician", *, is_refused=False):
     """The Explanation of a case; one without a tier has not been judged.
 
     case: a portal.models.Case. prediction: a portal.models.Prediction, or None where the model has
-    not spoken. voice: "clinician" or "patient". Where the model is in doubt about the photo, the
-    patient is told no class and no number.
+    not spoken. voice: "clinician" or "patient". Where the model is in doubt about the photo, or a
+    clinician refused it, the patient is told no class and no number.
     """
     tier = case.tier or "cannot_assess"
     is_in_doubt = any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons)
-    is_judged = prediction is not None and not (voice == "patient" and is_in_doubt)
+    is_judged = prediction is not None and not (voice == "patient" and (is_in_doubt or is_refused))
     return Explanation(
         headline=str(texts.HEADLINES[voice][tier]),
         risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",

@@ -113,11 +113,16 @@ class Case(db.Model):
 
     @property
     def is_untold(self):
-        """The patient waits to hear a decision that asks for an act, or that takes one back."""
+        """The patient waits to hear a decision that asks for an act, or that may take one back.
+
+        Somebody may have told the one before without noting it.
+        """
         if self.seen_review_count == self.review_count or self.patient.anonymised_at:
             return False
-        told = self.reviews[self.seen_review_count - 1].disposition if self.seen_review_count else "no_action"
-        return {told, self.latest_review.disposition} != {"no_action"}
+        if self.latest_review.disposition == "monitor" and self.lesion.cases[-1] is not self:
+            return False  # the spot was photographed again
+        since_told = self.reviews[max(0, self.seen_review_count - 1) :]
+        return {review.disposition for review in since_told} != {"no_action"}
 
     @property
     def is_being_read(self):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from portal.database import utc_now
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Image, Lesion, Patient, Review
+from portal.models import BEING_READ, Case, Clinic, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
 
 PAGE_SIZE = 25
@@ -24,6 +24,7 @@ has_newer_case = exists().where(
         and_(_newer.submitted_at == Case.submitted_at, _newer.id > Case.id),
     ),
 )
+takes_photos = exists().where(Clinic.id == Case.clinic_id, Clinic.is_active)
 _lesion, _patient = aliased(Lesion), aliased(Patient)
 _is_anonymous = exists().where(
     _lesion.id == Case.lesion_id, _patient.id == _lesion.patient_id, _patient.anonymised_at.is_not(None)
@@ -34,6 +35,7 @@ _needs_photo = and_(
         and_(Case.status == "retake", not_(is_replaced)),
     ),
     not_(_is_anonymous),  # no new photo of them is taken
+    takes_photos,
 )
 
 
@@ -42,7 +44,7 @@ def _decision(number):
     return db.select(Review.disposition).where(Review.case_id == Case.id, Review.number == number).scalar_subquery()
 
 
-_latest, _seen = _decision(Case.review_count), _decision(Case.seen_review_count)
+_latest = _decision(Case.review_count)
 _is_news = and_(
     Case.status == "reviewed",
     Case.seen_review_count < Case.review_count,
@@ -50,8 +52,14 @@ _is_news = and_(
     not_(and_(_latest == "monitor", has_newer_case)),
     not_(_is_anonymous),  # nobody can be told
 )
-# Somebody may have acted on what was decided before.
-_is_withdrawn = and_(_is_news, _latest == "no_action", _seen != "no_action")
+# Somebody may have acted on what was decided before, whether they noted that they told it or not.
+_asked_before = exists().where(
+    Review.case_id == Case.id,
+    Review.number >= Case.seen_review_count,
+    Review.number < Case.review_count,
+    Review.disposition != "no_action",
+)
+_is_withdrawn = and_(_is_news, _latest == "no_action", _asked_before)
 # A photo that nobody could judge may be anything: only a known emergency goes before it.
 _NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "monitor": 1, "no_action": 0}
 _NEEDS_PHOTO, _WITHDRAWN = 5, 2

@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.extensions import db
 from portal.models import Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
-from portal.queries.cases import has_newer_case
+from portal.queries.cases import has_newer_case, takes_photos
 
 PAGE_SIZE = 25
 NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call the patient
@@ -67,5 +67,6 @@ def _due(statement, user, now):
             _due_seconds <= int((now + NOTICE).timestamp()),
             ~has_newer_case,
             Patient.anonymised_at.is_(None),  # nobody can be called, and no new case would be taken
+            takes_photos,
         )
     )

@@ -20,8 +20,7 @@ def record(*, action, target=None, clinic_id=None, actor=None, details=None):
 
     ``details`` holds codes and counts only: never a name, a photo, a note or a password.
     """
-    if db.session.get_bind().dialect.name == "postgresql":
-        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+    hold_end()
     if actor is None and has_request_context() and current_user.is_authenticated:
         actor = current_user
     db.session.flush()  # the target gets its id
@@ -40,6 +39,12 @@ def record(*, action, target=None, clinic_id=None, actor=None, details=None):
     event.hash = seal(event)
     db.session.add(event)
     db.session.flush()
+
+
+def hold_end():
+    """Keep the end of the trail until the transaction ends, where others could write to it."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
 
 
 def record_denial(*, endpoint, status_code, row_id=None):

@@ -46,7 +46,7 @@ def update_clinic(*, clinic, expected, name, first_read_required):
 
 
 def set_clinic_active(*, clinic, is_active):
-    """A closed clinic is offered for no new account; its rows stay readable for those assigned to it."""
+    """A closed clinic takes no new account and no new case; its rows stay readable for those assigned to it."""
     begin_write(db.session)
     rows.lock(clinic).is_active = is_active
     action = "clinic.activate" if is_active else "clinic.deactivate"

@@ -77,6 +77,7 @@ def new():
     page = render_template(
         "cases/new.html",
         form=form,
+        clinic=patient.clinic if patient else current_user.clinic,
         patient=patient,
         lesion=lesion,
         replaces=replaces,

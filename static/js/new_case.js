@@ -155,7 +155,10 @@ function keep() {
 async function restore() {
   const kept = draft.read();
   const isComing = performance.getEntriesByType("navigation")[0]?.type !== "reload";
-  if (isComing && kept.values) kept.values.consent = [];
+  if (isComing && kept.values) {
+    kept.values.consent = [];
+    draft.write({ values: kept.values });
+  }
   for (const id of kept.seen ?? []) find(id).dataset.seen = "yes";
   // A page for a known patient may have been given back to "nobody": null says so, absence does not.
   if (picker && "person" in kept) picker.choose(kept.person, true);
@@ -225,7 +228,7 @@ function offerNewCase({ location: address, new_key: newKey }) {
 }
 
 // A page that comes back from the browser's memory holds the key of a form that was sent.
-window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+window.addEventListener("pageshow", (event) => event.persisted && location.replace(location.href));
 
 function filledIn() {
   const data = new FormData(form);

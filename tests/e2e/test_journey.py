@@ -53,7 +53,7 @@ def send(page):
 
 def wait_for_result(page):
     """The result appears on the open page by itself."""
-    page.locator(".tier-banner").wait_for(timeout=READ_MS)
+    page.locator(".explanation").wait_for(timeout=READ_MS)
 
 
 def test_a_photo_goes_all_the_way(open_as):

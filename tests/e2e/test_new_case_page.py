@@ -41,9 +41,12 @@ def test_a_draft_found_again_says_whose_it_is_and_asks_for_consent_anew(phone, l
     phone.get_by_text("You had begun a case for P-1. Go on with it, or start over.").wait_for()
     assert phone.locator("#step-who").get_attribute("open") is not None
     assert phone.locator("#missing").inner_text() == "Still missing: consent"
+    phone.reload()
+    phone.get_by_text("You had begun").wait_for()
+    assert phone.locator("#missing").inner_text() == "Still missing: consent"
     phone.get_by_role("button", name="Start over").click()
     phone.get_by_text("You had begun").wait_for(state="hidden")
-    assert "who" in phone.locator("#missing").inner_text()
+    phone.get_by_text("Still missing: who").wait_for()
 
 
 def test_a_photo_from_further_away_can_be_taken_out_again(phone):

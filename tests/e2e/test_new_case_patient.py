@@ -94,3 +94,14 @@ def test_a_search_after_the_login_ended_says_so(phone):
     phone.fill("#patient-query", "HS-7")
     phone.locator("#patient-results-status", has_text="You were logged out").wait_for()
     phone.complaints.clear()  # the browser tells of the 401
+
+
+def test_a_new_photo_that_is_asked_for_shows_the_spot_as_it_was_taken_before(phone, live_server):
+    db.session.rollback()
+    nurse = db.session.scalar(db.select(User))
+    lesion = factories.make_lesion(patient=factories.make_patient(clinic=nurse.clinic))
+    case = factories.make_case("retake", lesion=lesion, submitted_by=nurse)
+    phone.goto(f"{live_server.url}/cases/new?replaces={case.id}")
+    phone.locator("#step-where summary").click()
+    phone.get_by_alt_text("The last photo of this spot").wait_for()
+    phone.get_by_role("img", name="Body, from the back, L1: Back").wait_for()

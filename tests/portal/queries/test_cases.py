@@ -77,22 +77,29 @@ def test_a_decision_that_asks_for_an_act_needs_somebody_until_the_patient_is_tol
     assert count_cases(nurse) == {"needs_you": 3, "waiting": 0, "done": 2}
 
 
-def test_a_new_decision_is_news_again_and_the_latest_one_counts(nurse, make_own):
-    seen, withdrawn = make_own("reviewed", seen_review_count=1), make_own("classified")
-    factories.make_review(seen, disposition="urgent_referral")
-    factories.make_review(withdrawn, disposition="biopsy")
-    factories.make_review(withdrawn, disposition="no_action")
-    assert ids(list_cases(nurse, group="needs_you")[0]) == {seen.id}
+def test_a_new_decision_is_news_again(nurse, make_own):
+    told = make_own("reviewed", seen_review_count=1)
+    factories.make_review(told, disposition="urgent_referral")
+    assert ids(list_cases(nurse, group="needs_you")[0]) == {told.id}
 
 
-def test_a_decision_that_was_told_and_is_withdrawn_has_to_be_told(nurse, make_own):
-    acted_on, never_asked = (make_own("classified", seen_review_count=1) for _ in range(2))
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_decision_that_is_withdrawn_has_to_be_told_as_somebody_may_have_acted_on_it(nurse, make_own, told):
+    acted_on, never_asked = (make_own("classified", seen_review_count=told) for _ in range(2))
     factories.make_review(acted_on, disposition="biopsy")
     factories.make_review(acted_on, disposition="no_action")
     factories.make_review(never_asked, disposition="no_action")
     factories.make_review(never_asked, disposition="no_action")
     assert ids(list_cases(nurse, group="needs_you")[0]) == {acted_on.id}
+    assert acted_on.is_untold and not never_asked.is_untold
     acted_on.seen_review_count = 2
+    db.session.commit()
+    assert count_cases(nurse)["needs_you"] == 0 and not acted_on.is_untold
+
+
+def test_a_closed_clinic_is_asked_for_no_photo(nurse, make_own):
+    make_own("failed"), make_own("retake")
+    nurse.clinic.is_active = False
     db.session.commit()
     assert count_cases(nurse)["needs_you"] == 0
 
@@ -129,6 +136,7 @@ def test_a_spot_that_was_photographed_again_has_been_looked_at_again(nurse, make
     for case in (monitored, operated):
         make_own("classified", lesion=case.lesion)
     assert ids(list_cases(nurse, group="needs_you")[0]) == {operated.id}
+    assert operated.is_untold and not monitored.is_untold
     assert count_cases(nurse) == {"needs_you": 1, "waiting": 2, "done": 1}
 
 

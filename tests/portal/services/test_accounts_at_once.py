@@ -179,9 +179,9 @@ def enable(user):
 
 
 def pass_second_step(user):
-    two_factor.confirm_two_factor(user=user, code=code_of(user, counter_offset=-1))
+    two_factor.confirm_two_factor(user=user, code=code_of(user))
     pending = logins.log_in(email=user.email, password=PASSWORD, address=HERE, user_agent="Test").id
-    code = pyotp.TOTP(user.totp_secret).at(utc_now())
+    code = pyotp.TOTP(user.totp_secret).at(utc_now(), counter_offset=1)
 
     def act(_user):
         logins.pass_second_step(login_session=db.session.get(LoginSession, pending), code=code, address=HERE)

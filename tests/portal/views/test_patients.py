@@ -189,7 +189,10 @@ def test_a_number_without_ground_is_told_to_no_health_worker(clinic, as_user, pa
     reader = as_user(factories.make_user(role, clinic=clinic))
     history = reader.get(f"/patients/{patient.id}?compare={case.id}&compare={other.id}").text
     assert "71%" in history and ("88%" in history) == is_told
-    assert ("confidence 88%" in reader.get(f"/cases/{case.id}").text) == is_told
+    page = reader.get(f"/cases/{case.id}").text
+    assert ("confidence 88%" in page) == is_told and ("The numbers " in page) == is_told
+    # It is the clinician who could not.
+    assert ("Could not judge this photo" in history) == (not is_told and status != "retake")
 
 
 def test_a_reason_in_doubt_is_told_without_its_number(clinic, as_user, patient):
