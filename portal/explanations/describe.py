@@ -33,7 +33,7 @@ class Explanation:
     limits: tuple[str, ...]
 
 
-def describe(case, prediction, voice="clinician", *, is_refused=False):
+def describe(case, prediction, voice="clinician"):
     """The Explanation of a case; one without a tier has not been judged.
 
     case: a portal.models.Case. prediction: a portal.models.Prediction, or None where the model has
@@ -42,7 +42,8 @@ def describe(case, prediction, voice="clinician", *, is_refused=False):
     """
     tier = case.tier or "cannot_assess"
     is_in_doubt = any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons)
-    is_judged = prediction is not None and not (voice == "patient" and (is_in_doubt or is_refused))
+    is_groundless = is_in_doubt or case.status == "retake"
+    is_judged = prediction is not None and not (voice == "patient" and is_groundless)
     return Explanation(
         headline=str(texts.HEADLINES[voice][tier]),
         risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",

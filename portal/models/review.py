@@ -1,7 +1,7 @@
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint, cast, extract, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ml.labels import CLASSES
@@ -14,6 +14,7 @@ from portal.models.user import User
 DIAGNOSES = (*CLASSES, "other", "unclear")
 DISPOSITIONS = ("urgent_referral", "routine_referral", "biopsy", "treat", "monitor", "no_action")
 MONITOR_WEEKS_MAX = 104
+_WEEK_SECONDS = 7 * 86_400
 
 
 class Review(db.Model):
@@ -45,3 +46,10 @@ class Review(db.Model):
     def due_at(self):
         """When to look at the spot again, or None where the decision asks for no other look."""
         return self.created_at + timedelta(weeks=self.monitor_weeks) if self.monitor_weeks else None
+
+
+# Review.due_at in SQL, and created_at where it is None. Seconds since 1970, which both databases can add to: an
+# interval from a column each would write in words of its own.
+due_seconds = (
+    cast(extract("epoch", Review.created_at), BigInteger) + func.coalesce(Review.monitor_weeks, 0) * _WEEK_SECONDS
+)

@@ -3,20 +3,18 @@
 from datetime import timedelta
 
 from flask_babel import to_user_timezone
-from sqlalchemy import BigInteger, and_, cast, extract, func, literal, tuple_
+from sqlalchemy import and_, func, literal, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.extensions import db
 from portal.models import Case, Image, Lesion, Patient, Review
+from portal.models.review import due_seconds
 from portal.permissions import in_clinics_of
 from portal.queries.cases import has_newer_case, takes_photos
 
 PAGE_SIZE = 25
 NOTICE = timedelta(days=7)  # due this soon is listed too, early enough to call the patient
 
-_WEEK_SECONDS = 7 * 86_400
-# Seconds since 1970: an interval from a column is written differently on each database, a sum of numbers is not.
-_due_seconds = cast(extract("epoch", Review.created_at), BigInteger) + Review.monitor_weeks * _WEEK_SECONDS
 _LATEST_SECOND = 2**40  # an address may say more than a column holds
 
 
@@ -31,8 +29,8 @@ def list_due(user, now, *, after=None):
     ``after`` is that pair of the page before: its last spot may have been looked at since, or be due another day.
     """
     statement = (
-        _due(db.select(Case, _due_seconds), user, now)
-        .order_by(_due_seconds, Case.id)
+        _due(db.select(Case, due_seconds), user, now)
+        .order_by(due_seconds, Case.id)
         .options(
             joinedload(Case.lesion).joinedload(Lesion.patient),
             selectinload(Case.images).load_only(Image.id, Image.kind, Image.case_id),
@@ -41,7 +39,7 @@ def list_due(user, now, *, after=None):
         .limit(PAGE_SIZE + 1)
     )
     if after and after[0] is not None and 0 <= after[0] <= _LATEST_SECOND:
-        columns = (_due_seconds, Case.id)
+        columns = (due_seconds, Case.id)
         values = (literal(value, column.type) for value, column in zip(after, columns, strict=True))
         statement = statement.where(tuple_(*columns) > tuple_(*values))
     found = db.session.execute(statement).all()
@@ -64,7 +62,7 @@ def _due(statement, user, now):
             in_clinics_of(user, Case.clinic_id),
             Case.status == "reviewed",
             Review.disposition == "monitor",
-            _due_seconds <= int((now + NOTICE).timestamp()),
+            due_seconds <= int((now + NOTICE).timestamp()),
             ~has_newer_case,
             Patient.anonymised_at.is_(None),  # nobody can be called, and no new case would be taken
             takes_photos,

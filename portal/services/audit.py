@@ -42,9 +42,13 @@ def record(*, action, target=None, clinic_id=None, actor=None, details=None):
 
 
 def hold_end():
-    """Keep the end of the trail until the transaction ends, where others could write to it."""
+    """Keep the end of the trail until the transaction ends, where others could write to it.
+
+    What is not written yet waits for it too: a row, or a name that is a key, may be one that the holder points to.
+    """
     if db.session.get_bind().dialect.name == "postgresql":
-        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+        with db.session.no_autoflush:
+            db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
 
 
 def record_denial(*, endpoint, status_code, row_id=None):

@@ -38,9 +38,7 @@ def update_clinic(*, clinic, expected, name, first_read_required):
         raise Conflict(_("Somebody changed this clinic while you had the form open. This is how it is now."))
     details = {"renamed": clinic.name != name, "first_read_required": first_read_required}
     clinic.name, clinic.first_read_required = name, first_read_required
-    # Nothing is written before the trail's end is locked: a name is a key too, and whoever looks at one of the
-    # clinic's cases holds that end while pointing to the clinic.
-    with _unique_name(), db.session.no_autoflush:
+    with _unique_name():
         audit.record(action="clinic.update", target=clinic, clinic_id=clinic.id, details=details)
     db.session.commit()
 

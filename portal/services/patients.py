@@ -21,8 +21,7 @@ def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_t
     details = _checked(reference, name, birth_year, sex, skin_type)
     patient = Patient(clinic=clinic, created_by_id=creator.id if creator else None, **details)
     # Before the new row points to its clinic: whoever renames that holds the end of the trail meanwhile.
-    with db.session.no_autoflush:
-        audit.hold_end()
+    audit.hold_end()
     db.session.add(patient)
     _flush(_("%(reference)s is registered already. Choose this patient from the list.", reference=patient.reference))
     audit.record(action="patient.register", target=patient, clinic_id=clinic.id, actor=creator)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import BigInteger, cast, extract
 
 from portal.database import begin_write, commit_erasure, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import AuditEvent, Case, FirstRead, Image, Lesion, Patient, Prediction, Review
+from portal.models.review import due_seconds
 from portal.services import audit
 
 # Greater ages are rare enough to tell who somebody is.
@@ -17,13 +17,6 @@ GREATEST_AGE_TOLD = 90
 STILL_IN_LOG = (
     "Somebody was reading, so the database's -wal file still holds old pages. "
     "The next time a patient is deleted or made anonymous, it is emptied."
-)
-
-_WEEK_SECONDS = 7 * 86_400
-# When a review's decision ends: at once, or when the spot is due to be seen again. Seconds since 1970, which both
-# databases can add to; days or weeks of a column each would write in words of its own.
-_settled_seconds = (
-    cast(extract("epoch", Review.created_at), BigInteger) + db.func.coalesce(Review.monitor_weeks, 0) * _WEEK_SECONDS
 )
 
 WITHOUT_OBJECTS = {"synchronize_session": False}
@@ -107,7 +100,7 @@ def _expired():
     oldest = utc_now() - timedelta(days=days)
     cases = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id)
     recent = cases.where(Case.submitted_at >= oldest)
-    unsettled = cases.join(Case.reviews).where(_settled_seconds >= int(oldest.timestamp()))
+    unsettled = cases.join(Case.reviews).where(due_seconds >= int(oldest.timestamp()))
     return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists(), ~unsettled.exists())
 
 

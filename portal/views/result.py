@@ -17,9 +17,7 @@ def render_result(case, *, review_form=None, first_read_form=None, collision=Non
         "cases/result.html",
         page=page,
         # Even the tier's own headline would tell the model's view before the first read.
-        explanation=None
-        if page.is_silent
-        else explanations.describe(page.case, page.prediction, page.voice, is_refused=page.is_refused),
+        explanation=None if page.is_silent else explanations.describe(page.case, page.prediction, page.voice),
         review_form=review_form or new_review_form(page),
         first_read_form=first_read_form or FirstReadForm(formdata=None),
         is_answered=review_form is not None or first_read_form is not None,

@@ -18,7 +18,7 @@ SIXTH_GRADE = 6.0
 
 def make_case(tier="routine", reasons=None):
     reasons = [{"code": "worried", "tier": tier, "params": {}}] if reasons is None else reasons
-    return SimpleNamespace(tier=tier, tier_reasons=reasons, age_when_read=62)
+    return SimpleNamespace(status="classified", tier=tier, tier_reasons=reasons, age_when_read=62)
 
 
 def make_prediction(predicted_class="mel", **values):

@@ -14,16 +14,6 @@ from portal.queries.cases import PAGE_SIZE
 from tests import factories
 
 
-@pytest.fixture
-def nurse(as_user):
-    return as_user("health_worker")
-
-
-@pytest.fixture
-def patient(nurse):
-    return factories.make_patient(clinic=nurse.user.clinic)
-
-
 def test_a_case_is_listed_with_what_comes_next(nurse, patient):
     lesion = factories.make_lesion(patient=patient)
     case = factories.make_case("retake", lesion=lesion, submitted_by=nurse.user)

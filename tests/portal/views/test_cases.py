@@ -13,16 +13,6 @@ from tests.photos import lesion_photo
 JSON = {"Accept": "application/json"}
 
 
-@pytest.fixture
-def nurse(as_user):
-    return as_user("health_worker")
-
-
-@pytest.fixture
-def patient(nurse):
-    return factories.make_patient(clinic=nurse.user.clinic)
-
-
 def new_case(**fields):
     """Fields of the form for a new patient, with a photo."""
     filled = {"submission_key": "k" * 32, "reference": "P-77", "body_site": "face", "consent": "y"} | fields

@@ -33,11 +33,6 @@ def case(app):
 
 
 @pytest.fixture
-def clinician(case, as_user):
-    return as_user(factories.make_user("clinician", clinic=case.clinic))
-
-
-@pytest.fixture
 def colleague(case):
     return factories.make_user("clinician", clinic=case.clinic)
 

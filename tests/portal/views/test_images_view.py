@@ -7,16 +7,6 @@ from portal.models import AuditEvent
 from tests import factories
 
 
-@pytest.fixture
-def case(app):
-    return factories.make_case("classified")
-
-
-@pytest.fixture
-def clinician(case, as_user):
-    return as_user(factories.make_user("clinician", clinic=case.clinic))
-
-
 def addresses(case):
     image = case.dermoscopic_image
     return [f"/images/{image.id}", f"/images/{image.id}/thumbnail", f"/cases/{case.id}/activation-map.png"]

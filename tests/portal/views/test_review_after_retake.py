@@ -13,16 +13,6 @@ ANSWERS = {"diagnosis": "nv", "agrees": "yes", "disposition": "no_action", "note
 
 
 @pytest.fixture
-def case(app):
-    return factories.make_case("classified")
-
-
-@pytest.fixture
-def clinician(case, as_user):
-    return as_user(factories.make_user("clinician", clinic=case.clinic))
-
-
-@pytest.fixture
 def colleague(case, as_user):
     return as_user(factories.make_user("clinician", clinic=case.clinic))
 
