@@ -83,11 +83,14 @@ class Case(db.Model):
     review_count: Mapped[int] = mapped_column(default=0)
     # How many of the reviews the patient was told, or that asked for no act; a new one is news by itself.
     seen_review_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    told_at = mapped_column(UtcDateTime)  # when somebody last noted that they told the patient
+    told_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
     clinic: Mapped[Clinic] = relationship()
     lesion: Mapped[Lesion] = relationship(back_populates="cases")
     submitted_by: Mapped[User] = relationship(foreign_keys=submitted_by_id)
     taken_by: Mapped[User | None] = relationship(foreign_keys=taken_by_id)
+    told_by: Mapped[User | None] = relationship(foreign_keys=told_by_id)
     replaces: Mapped["Case | None"] = relationship(remote_side=id)
     images: Mapped[list["Image"]] = relationship(back_populates="case", order_by="Image.kind")  # noqa: F821
     # What the tier rests on; earlier ones stay in the table.
@@ -123,6 +126,11 @@ class Case(db.Model):
             return False  # the spot was photographed again
         since_told = self.reviews[max(0, self.seen_review_count - 1) :]
         return {review.disposition for review in since_told} != {"no_action"}
+
+    @property
+    def is_told(self):
+        """Somebody noted that the patient was told what is decided now."""
+        return self.told_at is not None and not self.is_untold
 
     @property
     def is_being_read(self):

@@ -165,6 +165,7 @@ def case_page(case, user, now):
             joinedload(Case.clinic),
             joinedload(Case.submitted_by),
             joinedload(Case.taken_by),
+            joinedload(Case.told_by),
             selectinload(Case.first_reads).joinedload(FirstRead.reader),
         )
     )

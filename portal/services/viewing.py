@@ -1,9 +1,10 @@
 """The trace that looking leaves, as patients may ask who saw them; and what of it was told to the patient."""
 
-from portal.database import begin_write
+from portal.database import begin_write, utc_now
 from portal.extensions import db
 from portal.models import Case
 from portal.services import audit
+from portal.services.rows import lock
 
 
 def record_view(*, action, target=None, clinic_id=None, details=None):
@@ -33,13 +34,30 @@ def record_case_view(*, case, viewer):
     db.session.commit()
 
 
-def note_told(*, case, teller, review_number):
-    """Write down that ``teller`` has told the patient the decision of that number; a newer one stays news."""
+def note_told(*, case, actor, review_number):
+    """Write down that ``actor`` has told the patient the decision of that number; a newer one stays news."""
     begin_write(db.session)
-    db.session.refresh(case, with_for_update=True)
+    lock(case)
     told = min(review_number, case.review_count)
     if told > case.seen_review_count:
         case.seen_review_count = told
-        details = {"review": told}
-        audit.record(action="case.told", target=case, clinic_id=case.clinic_id, actor=teller, details=details)
+        case.told_at, case.told_by = utc_now(), actor
+        _record_told("case.told", case, actor, told)
     db.session.commit()
+
+
+def take_back_told(*, case, actor, review_number):
+    """Write down that nobody told the patient after all; of a decision that is not the last one, nothing."""
+    begin_write(db.session)
+    lock(case)
+    if case.is_told and review_number == case.review_count:
+        # Not one less: an earlier decision may be all there is to tell, where the last ones asked for no act.
+        case.seen_review_count = 0
+        case.told_at = case.told_by = None
+        _record_told("case.told_taken_back", case, actor, review_number)
+    db.session.commit()
+
+
+def _record_told(action, case, actor, review_number):
+    details = {"review": review_number}
+    audit.record(action=action, target=case, clinic_id=case.clinic_id, actor=actor, details=details)

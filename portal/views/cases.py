@@ -18,7 +18,7 @@ from portal.queries.first_reads import must_read_first
 from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
 from portal.services.cases import AlreadySent, retry_case, submit_case
-from portal.services.viewing import note_told, record_case_view, record_list
+from portal.services.viewing import note_told, record_case_view, record_list, take_back_told
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
@@ -111,8 +111,8 @@ def status(case_id):
 @blueprint.post("/<uuid:case_id>/told")
 @require_role("health_worker")
 def told(case_id):
-    number = request.form.get("review", 0, type=int)
-    note_told(case=get_case_or_404(case_id), teller=current_user, review_number=number)
+    note = take_back_told if "taken_back" in request.form else note_told
+    note(case=get_case_or_404(case_id), actor=current_user, review_number=request.form.get("review", 0, type=int))
     return redirect(url_for(".show", case_id=case_id), 303)
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from portal.extensions import db
 from portal.models import AuditEvent, Case
-from portal.services.viewing import note_told, record_case_view
+from portal.services.viewing import note_told, record_case_view, take_back_told
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -22,7 +22,7 @@ def events(action):
 def test_looking_is_not_telling(case):
     record_case_view(case=case, viewer=case.submitted_by)
     assert case.is_untold and case.seen_review_count == 0
-    note_told(case=case, teller=case.submitted_by, review_number=1)
+    note_told(case=case, actor=case.submitted_by, review_number=1)
     assert not case.is_untold and case.seen_review_count == 1
     factories.make_review(case, disposition="biopsy")
     assert case.is_untold
@@ -32,11 +32,11 @@ def test_looking_is_not_telling(case):
 
 def test_a_decision_that_came_while_the_page_was_open_is_not_told(case):
     factories.make_review(case, disposition="biopsy")
-    note_told(case=case, teller=case.submitted_by, review_number=1)
+    note_told(case=case, actor=case.submitted_by, review_number=1)
     assert case.is_untold
-    note_told(case=case, teller=case.submitted_by, review_number=99)
+    note_told(case=case, actor=case.submitted_by, review_number=99)
     assert case.seen_review_count == 2
-    note_told(case=case, teller=case.submitted_by, review_number=1)
+    note_told(case=case, actor=case.submitted_by, review_number=1)
     assert case.seen_review_count == 2 and len(events("case.told")) == 2
 
 
@@ -46,10 +46,50 @@ def test_a_decision_without_an_act_is_seen_by_looking_and_one_taken_back_is_told
     record_case_view(case=case, viewer=case.submitted_by)
     assert case.seen_review_count == 1
     factories.make_review(case, disposition="biopsy")
-    note_told(case=case, teller=case.submitted_by, review_number=2)
+    note_told(case=case, actor=case.submitted_by, review_number=2)
     factories.make_review(case, disposition="no_action")
     record_case_view(case=case, viewer=case.submitted_by)
     assert case.is_untold and case.seen_review_count == 2
+
+
+def test_what_was_noted_by_mistake_is_taken_back(case):
+    nurse = case.submitted_by
+    note_told(case=case, actor=nurse, review_number=1)
+    assert case.is_told and case.told_by == nurse and case.told_at is not None
+    take_back_told(case=case, actor=nurse, review_number=1)
+    assert case.is_untold and not case.is_told and case.told_by is None and case.told_at is None
+    take_back_told(case=case, actor=nurse, review_number=1)
+    assert events("case.told_taken_back") == [nurse.id]
+    note_told(case=case, actor=nurse, review_number=1)
+    assert case.is_told
+
+
+def test_it_is_taken_back_too_where_later_decisions_asked_for_no_act(case):
+    for _ in range(2):
+        note_told(case=case, actor=case.submitted_by, review_number=case.review_count)
+        factories.make_review(case, disposition="no_action")
+    record_case_view(case=case, viewer=case.submitted_by)
+    assert case.is_told and case.seen_review_count == 3
+    take_back_told(case=case, actor=case.submitted_by, review_number=3)
+    assert case.is_untold
+
+
+def test_of_a_decision_that_is_not_the_last_one_nothing_is_taken_back(case):
+    note_told(case=case, actor=case.submitted_by, review_number=1)
+    factories.make_review(case, disposition="biopsy")
+    take_back_told(case=case, actor=case.submitted_by, review_number=1)
+    assert case.seen_review_count == 1 and case.told_at is not None and not events("case.told_taken_back")
+    note_told(case=case, actor=case.submitted_by, review_number=2)
+    take_back_told(case=case, actor=case.submitted_by, review_number=1)
+    assert case.is_told
+
+
+def test_a_decision_that_nobody_had_to_tell_is_not_told(app):
+    case = factories.make_case("classified")
+    factories.make_review(case, disposition="no_action")
+    record_case_view(case=case, viewer=case.submitted_by)
+    take_back_told(case=case, actor=case.submitted_by, review_number=1)
+    assert not case.is_told and case.seen_review_count == 1
 
 
 @pytest.mark.parametrize("role", ["clinician", "admin"])

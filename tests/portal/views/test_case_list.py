@@ -44,6 +44,22 @@ def test_a_decision_needs_somebody_until_the_patient_is_told(nurse, patient):
     assert "Needs you <strong>0</strong>" in page and "Tell the patient:" not in page and "Urgent referral" in page
 
 
+def test_who_told_the_patient_is_shown_and_can_be_taken_back(nurse, patient, as_user):
+    decided = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    clinician = as_user("clinician", clinic=decided.clinic)
+    factories.make_review(decided, disposition="urgent_referral", reviewer=clinician.user)
+    url = f"/cases/{decided.id}"
+    assert "The patient has not been told yet." in clinician.get(url).text
+    nurse.post(f"{url}/told", data={"review": "1"})
+    sentence = f"{nurse.user.name} told the patient"
+    for page in (nurse.get(url).text, clinician.get(url).text):
+        assert sentence in page and "has not been told yet" not in page
+    assert "Not told after all" in nurse.get(url).text and "Not told after all" not in clinician.get(url).text
+    assert nurse.post(f"{url}/told", data={"review": "1", "taken_back": "yes"}).status_code == 303
+    assert "The patient has been told" in nurse.get(url).text and sentence not in nurse.get(url).text
+    assert "Needs you <strong>1</strong>" in nurse.get("/cases").text
+
+
 def test_whose_cases_a_list_showed_is_on_record(nurse, patient):
     nurse.get("/cases")
     case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
