@@ -131,3 +131,10 @@ def test_static_files_load_nothing_from_elsewhere():
     files = [path for path in (ROOT / "static").rglob("*") if path.suffix in {".css", ".js", ".svg", ".html"}]
     wrong = [str(path.relative_to(ROOT)) for path in files if pattern.search(path.read_text())]
     assert files and not wrong
+
+
+def test_pictures_that_pages_name_are_there():
+    """A picture that is not in the file is drawn as nothing, and nobody is told."""
+    drawn = set(re.findall(r'id="([a-z-]+)"', (ROOT / "static/img/icons.svg").read_text()))
+    named = {name for path in templates() for name in re.findall(r'icon\("([a-z-]+)"', path.read_text())}
+    assert len(named) > 40 and named <= drawn
