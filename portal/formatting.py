@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from flask_babel import format_date, format_datetime, format_percent, ngettext
+from flask_babel import format_date, format_datetime, format_decimal, format_percent, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -76,6 +76,16 @@ def percent(share):
     if 0.995 <= share < 1:
         return ">\u00a0" + format_percent(0.99)
     return format_percent(round(share, 2))
+
+
+def exact_percent(share):
+    """0.9662 as "96.6%", as the language writes it."""
+    return format_percent(share, "#,##0.0%")
+
+
+def three_digits(value):
+    """0.9674 as "0.967", as the language writes it."""
+    return format_decimal(value, "0.000")
 
 
 def file_size(size_bytes):
@@ -164,6 +174,8 @@ FILTERS = (
     local_date,
     local_time,
     percent,
+    exact_percent,
+    three_digits,
     file_size,
     device_name,
     about_in_hundred,

@@ -3,11 +3,11 @@
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, EmailField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.formatting import ROLE_NAMES
-from portal.forms.base import Form
+from portal.forms.base import Form, at_most
 
 
 class ChecklistField(SelectMultipleField):
@@ -18,7 +18,7 @@ class ChecklistField(SelectMultipleField):
 class UserForm(Form):
     """``clinics`` gets its choices from the view: a SelectChoice each."""
 
-    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
+    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), at_most(120)])
     role = RadioField(
         _("Role"),
         choices=[SelectChoice(*role) for role in ROLE_NAMES.items()],
@@ -34,13 +34,13 @@ class ChangeUserForm(UserForm):
 class NewUserForm(UserForm):
     email = EmailField(
         _("Email"),
-        validators=[InputRequired(message=_("Enter the email.")), Length(max=254)],
+        validators=[InputRequired(message=_("Enter the email.")), at_most(254)],
         render_kw={"autocomplete": "off"},
     )
 
 
 class ClinicForm(Form):
-    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), Length(max=120)])
+    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), at_most(120)])
     first_read_required = BooleanField(_("Clinicians note their own impression before they see the computer's view"))
 
 

@@ -2,9 +2,9 @@
 
 from flask_babel import lazy_gettext as _
 from wtforms import EmailField, PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import InputRequired
 
-from portal.forms.base import Form
+from portal.forms.base import Form, at_most
 from portal.passwords import MAX_LENGTH, MIN_LENGTH
 
 _CURRENT = {"autocomplete": "current-password"}
@@ -24,16 +24,16 @@ def _required(message):
 class LoginForm(Form):
     email = EmailField(
         _("Email"),
-        validators=[_required(_("Enter your email.")), Length(max=254)],
+        validators=[_required(_("Enter your email.")), at_most(254)],
         render_kw={"autocomplete": "username", "autofocus": True},
     )
     password = PasswordField(
-        _("Password"), validators=[_required(_("Enter your password.")), Length(max=MAX_LENGTH)], render_kw=_CURRENT
+        _("Password"), validators=[_required(_("Enter your password.")), at_most(MAX_LENGTH)], render_kw=_CURRENT
     )
 
 
 class CodeForm(Form):
-    code = StringField(_("Code"), validators=[_required(_("Enter the code.")), Length(max=40)], render_kw=_ONE_TIME)
+    code = StringField(_("Code"), validators=[_required(_("Enter the code.")), at_most(40)], render_kw=_ONE_TIME)
 
 
 class NewPasswordForm(Form):

@@ -1,8 +1,17 @@
 """What every form of the portal does."""
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import StringField
+from wtforms.validators import Length
+
+# WTForms' own words come in no Hindi.
+NO_WHOLE_NUMBER = _l("Enter a whole number.")
+
+
+def at_most(count):
+    return Length(max=count, message=_l("At most %(max)s characters."))
 
 
 class Form(FlaskForm):

@@ -2,12 +2,12 @@
 
 from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, IntegerField, RadioField, SelectChoice, StringField
-from wtforms.validators import AnyOf, Length, Optional, ValidationError
+from wtforms.validators import AnyOf, Optional, ValidationError
 
 from ml.labels import SEXES
 from portal.database import utc_now
 from portal.formatting import SKIN_TYPES
-from portal.forms.base import Form
+from portal.forms.base import NO_WHOLE_NUMBER, Form, at_most
 from portal.models import OLDEST_YEARS
 
 SKIN_TYPE_HINTS = {
@@ -25,15 +25,15 @@ class PatientForm(Form):
 
     reference = StringField(
         _("Clinic's reference"),
-        validators=[Length(max=40, message=_("At most 40 characters."))],
+        validators=[at_most(40)],
         filters=[lambda text: (text or "").strip()],
     )
     name = StringField(
         _("Name"),
-        validators=[Length(max=120, message=_("At most 120 characters."))],
+        validators=[at_most(120)],
         filters=[lambda text: (text or "").strip()],
     )
-    birth_year = IntegerField(_("Birth year"), validators=[Optional()])
+    birth_year = IntegerField(_("Birth year"), validators=[Optional()], invalid_value_message=NO_WHOLE_NUMBER)
     sex = RadioField(
         _("Sex"),
         choices=[

@@ -3,11 +3,11 @@
 from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, IntegerField, RadioField, SelectField, TextAreaField
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
+from wtforms.validators import InputRequired, NumberRange, Optional, StopValidation
 from wtforms.widgets import HiddenInput
 
 from portal import explanations
-from portal.forms.base import Form
+from portal.forms.base import NO_WHOLE_NUMBER, Form, at_most
 from portal.models import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX
 
 # A reason without words of its own would leave the health worker guessing.
@@ -25,6 +25,8 @@ def _needed_to_monitor(form, field):
         raise StopValidation
     if not "".join(field.raw_data).strip():
         raise StopValidation(_("Say in how many weeks to look again."))
+    if field.process_errors:
+        raise StopValidation  # that it is no number is said
 
 
 class FirstReadForm(Form):
@@ -64,13 +66,14 @@ class ReviewForm(Form):
     )
     monitor_weeks = IntegerField(
         _("In how many weeks?"),
+        invalid_value_message=NO_WHOLE_NUMBER,
         validators=[
             _needed_to_monitor,
             Optional(),
             NumberRange(1, MONITOR_WEEKS_MAX, _("Give a number of weeks from 1 to %(max)s.", max=MONITOR_WEEKS_MAX)),
         ],
     )
-    note = TextAreaField(_("Note"), validators=[Length(max=4000, message=_("A note may have up to 4000 characters."))])
+    note = TextAreaField(_("Note"), validators=[at_most(4000)])
 
     def __init__(self, *args, has_prediction, **kwargs):
         super().__init__(*args, **kwargs)

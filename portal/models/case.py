@@ -129,8 +129,10 @@ class Case(db.Model):
 
     @property
     def is_told(self):
-        """Somebody noted that the patient was told what is decided now."""
-        return self.told_at is not None and not self.is_untold
+        """Somebody noted that the patient was told what is decided now; of no act there is nothing to tell."""
+        if self.told_at is None or self.is_untold:
+            return False
+        return all(review.disposition == "no_action" for review in self.reviews if review.created_at > self.told_at)
 
     @property
     def is_being_read(self):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import and_, exists, func, or_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.extensions import db
@@ -63,8 +63,8 @@ class AuditFilters:
     """ "" or None where nothing was chosen."""
 
     action: str = ""
-    actor: str = ""  # a part of the name or email
-    target: str = ""  # a row's id
+    actor: str = ""  # an account's email, or a part of the name or email
+    target: str = ""  # a row's id, or its type and its id: "clinic 1"
 
     def as_args(self):
         return {"action": self.action or None, "actor": self.actor or None, "target": self.target or None}
@@ -76,9 +76,9 @@ def find_audit_events(filters, before=None):
     if filters.action:
         found = found.where(AuditEvent.action == filters.action)
     if filters.actor:
-        found = found.join(AuditEvent.actor).where(*_is_named(filters.actor))
-    if filters.target:
-        found = found.where(AuditEvent.target_id == filters.target.strip())
+        found = found.join(AuditEvent.actor).where(*_is_actor(filters.actor))
+    if words := filters.target.split():
+        found = found.where(AuditEvent.target_id == words[-1], *(AuditEvent.target_type == kind for kind in words[:-1]))
     if before:
         found = found.where(AuditEvent.id < before)
     return _page(list(db.session.scalars(found.limit(PAGE_SIZE + 1))), lambda event: event.id)
@@ -90,6 +90,12 @@ def find_audit_actions():
     following = db.select(func.min(AuditEvent.action)).where(AuditEvent.action > first.c.action).scalar_subquery()
     seen = first.union_all(db.select(following).where(first.c.action.is_not(None)))
     return db.session.scalars(db.select(seen.c.action).where(seen.c.action.is_not(None)).order_by(seen.c.action)).all()
+
+
+def _is_actor(text):
+    """Conditions on User: a whole email is one person, not also those whose email ends like it."""
+    is_account = User.email == text.strip().lower()
+    return [is_account] if db.session.scalar(db.select(exists().where(is_account))) else _is_named(text)
 
 
 def _is_named(text):

@@ -148,7 +148,7 @@ def sort_again(case):
     """The tier of an undecided case by the patient's details of today, within the running write transaction."""
     if case.status == "classified":
         case.set_triage(_decide(case, prediction=case.prediction, thresholds=case.prediction.thresholds))
-    elif case.status in ("queued", "failed"):
+    elif case.status in (*BEING_READ, "failed"):
         case.set_triage(_decide(case, prediction=None, model_failed=case.status == "failed"))
 
 

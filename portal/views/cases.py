@@ -18,7 +18,7 @@ from portal.queries.first_reads import must_read_first
 from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
 from portal.services.cases import AlreadySent, retry_case, submit_case
-from portal.services.viewing import note_told, record_case_view, record_list, take_back_told
+from portal.services.viewing import note_told, record_case_view, record_list, record_view, take_back_told
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
@@ -86,6 +86,8 @@ def new():
         skin_type_hints=SKIN_TYPE_HINTS,
         quality_advice=ADVICE,
     )
+    if patient:
+        record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
     return page, status_code
 
 

@@ -1,11 +1,13 @@
 // Single keys that act on a page. They rest while somebody types, and can be switched off on this device.
 
-const SWITCH = "keys-off";
+// A cookie: logging out empties the browser's storage, and who switched the keys off needs them off.
+const SWITCH = "keys-off=yes";
+const YEAR_SECONDS = 31_536_000;
 const TYPING = "textarea, select, [contenteditable], input:not([type=radio]):not([type=checkbox]):not([type=range])";
 
 const dialog = document.getElementById("keys"); // where the switch is; not every page has it
 
-const isOn = () => localStorage.getItem(SWITCH) === null;
+const isOn = () => !document.cookie.split("; ").includes(SWITCH);
 
 export const hasSwitch = Boolean(dialog);
 
@@ -23,8 +25,7 @@ export function bindKeys(actions) {
   const toggle = dialog.querySelector("[data-keys-on]");
   toggle.checked = isOn();
   toggle.addEventListener("change", () => {
-    if (toggle.checked) localStorage.removeItem(SWITCH);
-    else localStorage.setItem(SWITCH, "yes");
+    document.cookie = `${SWITCH}; path=/; samesite=lax; max-age=${toggle.checked ? 0 : YEAR_SECONDS}`;
   });
 
   document.addEventListener("keydown", (event) => {

@@ -24,14 +24,7 @@ bindKeys({
   q: () => links[0]?.focus(),
 });
 
-// A chosen filter applies at once; text waits for Enter or the button.
-for (const form of document.querySelectorAll("form[data-send-on-change]")) {
-  form.addEventListener("change", (event) => {
-    if (event.target.matches("select")) form.requestSubmit();
-  });
-}
-
-for (const form of document.querySelectorAll("form[data-send-on-change]")) {
+for (const form of document.querySelectorAll("form[data-drop-empty]")) {
   // Empty fields would only make the address longer.
   form.addEventListener("formdata", (event) => {
     for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);

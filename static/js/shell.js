@@ -31,12 +31,18 @@ for (const button of document.querySelectorAll("[data-print]")) {
 
 document.querySelector("[data-errors]")?.focus();
 
-// A form that changes something is sent once, however often the button is pressed.
+// A form that changes something is sent once, however often the button is pressed; again only where no answer comes.
+const NO_ANSWER_MS = 10_000;
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || event.defaultPrevented) return;
-  if (form.dataset.sent) event.preventDefault();
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
   form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, NO_ANSWER_MS);
 });
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;

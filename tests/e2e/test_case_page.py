@@ -232,6 +232,8 @@ def test_keys_can_be_switched_off_and_rest_behind_their_list(tab, make_case):
     assert (opacity(tab), transform(tab)) == ("0", 1)
     tab.get_by_label("Use keys on this device").uncheck()
     tab.get_by_role("button", name="Close").click()
+    tab.evaluate("localStorage.clear(), sessionStorage.clear()")  # as logging out does
+    tab.reload()
     tab.keyboard.press("m")
     tab.keyboard.press("+")
     assert (opacity(tab), transform(tab)) == ("0", 1)

@@ -40,7 +40,7 @@ def show_audit():
     filters = queries.AuditFilters(
         action=request.args.get("action", "")[:40],
         actor=request.args.get("actor", "")[:100],
-        target=request.args.get("target", "")[:40],
+        target=request.args.get("target", "")[:60],
     )
     events, next_before = queries.find_audit_events(filters, before=request.args.get("before", type=int))
     return render_template(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
+from portal import passwords
 from portal.database import utc_now
 from portal.errors import Conflict, DomainError
 from portal.extensions import db
@@ -85,6 +86,21 @@ def test_a_failed_login_names_nobody(app):
     assert actions() == ["login.failed"] * 4
     details = db.session.scalars(db.select(AuditEvent.details)).all()
     assert not any(email in str(details) for email in (user.email, "x@y"))
+
+
+def test_an_outdated_hash_is_made_anew_while_nobody_waits_to_write(app, monkeypatch):
+    user = factories.make_user("clinician")
+    before, hash_password, in_transaction = user.password_hash, passwords.hash_password, []
+    db.session.commit()
+
+    def watched(password):
+        in_transaction.append(db.session().in_transaction())
+        return hash_password(password)
+
+    monkeypatch.setattr(passwords, "is_outdated", lambda _hash: True)
+    monkeypatch.setattr(passwords, "hash_password", watched)
+    assert logins.log_in(email=user.email, password=PASSWORD, **HERE).user is user
+    assert in_transaction == [False] and user.password_hash != before
 
 
 def test_a_login_clears_its_own_try(app):

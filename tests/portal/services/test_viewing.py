@@ -1,5 +1,6 @@
 import pytest
 
+from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Case
 from portal.services.viewing import note_told, record_case_view, take_back_told
@@ -82,6 +83,13 @@ def test_of_a_decision_that_is_not_the_last_one_nothing_is_taken_back(case):
     note_told(case=case, actor=case.submitted_by, review_number=2)
     take_back_told(case=case, actor=case.submitted_by, review_number=1)
     assert case.is_told
+
+
+def test_of_a_decision_that_nobody_told_any_more_nobody_is_said_to_have(case):
+    note_told(case=case, actor=case.submitted_by, review_number=1)
+    factories.make_review(case, disposition="monitor", monitor_weeks=4)
+    factories.make_case("queued", lesion=case.lesion, submitted_at=utc_now())
+    assert not case.is_untold and not case.is_told
 
 
 def test_a_decision_that_nobody_had_to_tell_is_not_told(app):

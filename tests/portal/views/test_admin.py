@@ -10,7 +10,7 @@ from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent, Clinic, User
 from portal.queries import admin as queries
-from portal.services import accounts, clinics, two_factor
+from portal.services import accounts, audit, clinics, two_factor
 from tests import factories
 
 NEW_PASSWORD = "four quiet herons fly"
@@ -68,6 +68,13 @@ def test_an_administrator_cannot_lock_everybody_out(admin):
     assert admin.user.is_active
     page = admin.get(f"/admin/users/{admin.user.id}").text
     assert "Close the account" not in page
+
+
+def test_a_text_that_is_too_long_is_said_in_the_readers_language(admin):
+    admin.user.language = "hi"
+    db.session.commit()
+    page = admin.post("/admin/clinics/new", data={"name": "x" * 121})
+    assert page.status_code == 400 and "120" in page.text and "characters" not in page.text
 
 
 def test_people_are_found_by_a_part_of_their_name(admin):
@@ -176,6 +183,25 @@ def test_the_audit_log_is_filtered_and_paged(admin):
     assert "Nothing found" in admin.get("/admin/audit?target=nothing").text
 
 
+def test_the_audit_logs_own_links_lead_to_one_person_and_one_thing(admin):
+    clinic = clinics.create_clinic(name="Hill")
+    namesakes = [factories.make_user("clinician", email=f"{name}@x.example") for name in ("joann", "ann")]
+    for user in namesakes:
+        audit.record(action=f"did.{user.email[:3]}", target=user, actor=user)
+    db.session.commit()
+    link = re.search(r'href="(/admin/audit[^"]+)"', admin.get(f"/admin/users/{namesakes[1].id}").text)[1]
+    page = admin.get(link.replace("&amp;", "&")).text
+    assert "<code>did.ann</code>" in page and "<code>did.joa</code>" not in page
+    assert "<code>did.joa</code>" in admin.get("/admin/audit?actor=ann").text
+    factories.make_user("clinician")
+    user = db.session.get(User, clinic.id)
+    audit.record(action="user.update", target=user, actor=user)
+    db.session.commit()
+    pattern = rf'href="(/admin/audit\?target=clinic[^"]+)" title="{clinic.id}"'
+    page = admin.get(re.search(pattern, admin.get("/admin/audit").text)[1]).text
+    assert "<code>clinic.create</code>" in page and "<code>user.update</code>" not in page
+
+
 def test_system_page_without_redis_and_without_a_model(app, admin, tmp_path):
     app.config["MODEL_DIR"] = tmp_path
     factories.make_case("queued")
@@ -228,10 +254,10 @@ def test_model_page_says_what_it_is_how_well_it_did_and_what_it_cannot(admin, mo
         "Evaluation model, not validated.",
         "On 1234 test photos",
         "0.941",
-        "0.930 to 0.952",
+        "0.930 – 0.952",
     ):
         assert text in page
-    assert "95.1%" in page and "92.0 to 97.0" in page and "Merkel cell" in page
+    assert "95.1%" in page and "92.0% – 97.0%" in page and "Merkel cell" in page
     assert 'src="/admin/model/plots/roc.svg"' in page
 
 

@@ -60,6 +60,18 @@ def test_who_told_the_patient_is_shown_and_can_be_taken_back(nurse, patient, as_
     assert "Needs you <strong>1</strong>" in nurse.get("/cases").text
 
 
+@pytest.mark.parametrize("status", ["retake", "failed"])
+def test_a_closed_clinic_is_told_that_it_takes_no_photo(nurse, patient, status):
+    case = factories.make_case(status, lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    assert "/cases/new?" in nurse.get(f"/cases/{case.id}").text
+    case.clinic.is_active = False
+    db.session.commit()
+    page = nurse.get("/cases").text
+    assert "This clinic is closed." in page and "A new photo was sent." not in page
+    page = nurse.get(f"/cases/{case.id}").text
+    assert f"replaces={case.id}" not in page and f"lesion={case.lesion_id}" not in page
+
+
 def test_whose_cases_a_list_showed_is_on_record(nurse, patient):
     nurse.get("/cases")
     case = factories.make_case(lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)

@@ -6,7 +6,7 @@ import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
-from portal.models import Case, LoginSession, Patient
+from portal.models import AuditEvent, Case, LoginSession, Patient
 from tests import factories
 from tests.photos import lesion_photo
 
@@ -88,6 +88,12 @@ class TestNew:
         page = nurse.get(f"/cases/new?lesion={lesion.id}").text
         assert f'id="patient" value="{patient.id}"' in page
         assert f'value="{lesion.id}" checked' in page
+
+    def test_whose_details_the_form_showed_is_on_record(self, nurse, patient):
+        nurse.get("/cases/new")
+        nurse.get(f"/cases/new?patient={patient.id}")
+        (event,) = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "patient.view"))
+        assert (event.actor_id, event.target_id) == (nurse.user.id, str(patient.id))
 
     @pytest.mark.parametrize("name", ["patient", "lesion", "replaces"])
     def test_another_clinics_row_does_not_exist(self, nurse, name):

@@ -183,8 +183,8 @@ class TestDeciding:
             ({"disposition": ""}, "Choose what happens next"),
             ({"monitor_weeks": ""}, "Say in how many weeks"),
             ({"monitor_weeks": "105"}, "from 1 to 104"),
-            ({"monitor_weeks": "soon"}, "Not a valid integer"),
-            ({"note": "x" * 4001}, "up to 4000 characters"),
+            ({"monitor_weeks": "soon"}, "Enter a whole number.<"),
+            ({"note": "x" * 4001}, "At most 4000 characters"),
         ],
     )
     def test_what_is_missing_is_said_and_nothing_typed_is_lost(self, case, clinician, wrong, words):
