@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from portal.quality import HINTS, measure_quality
+from portal.triage import UNUSABLE
 
 SEED = 7
 FITTED = 1000  # the first so many of the shuffled photos set the thresholds
 SPOILT = 300
-UNUSABLE = ("blurred", "dark", "overexposed")
+MEASURED = tuple(code for code in UNUSABLE if code != "small")  # the data hold small photos alone
 
 
 def in_stops(photo, stops):
@@ -105,9 +106,9 @@ def main():
 
     found = [measure_quality(photo) for photo in photos]
     said = Counter(code for quality in found for code in quality["problems"] + quality["hints"])
-    wrong = sum(any(code in UNUSABLE for code in quality["problems"]) for quality in found)
+    wrong = sum(any(code in MEASURED for code in quality["problems"]) for quality in found)
     print(f"{len(photos)} photos as they are")
-    for code in (*UNUSABLE, "touches_border", *HINTS):
+    for code in (*MEASURED, "touches_border", *HINTS):
         print(f"  {code:28} {said[code] / len(photos):7.1%}  n={said[code]}")
     print(f"  {'any of the first three':28} {wrong / len(photos):7.1%}  n={wrong}")
 

@@ -118,7 +118,7 @@ class Classifier:
             image = image.convert("RGB")
         observation = self.observe(image)
         facts = {"age": age, "sex": sex, "site": site}
-        return self.judge(observation, facts, image.size if with_maps else None, started)
+        return self.judge(observation, facts, image if with_maps else None, started)
 
     def observe(self, image: Image.Image) -> Observation:
         """The network's raw outputs for an RGB photograph, averaged over the views."""
@@ -154,10 +154,10 @@ class Classifier:
         self,
         observation: Observation,
         facts: dict,
-        photo_size: tuple[int, int] | None = None,
+        photo: Image.Image | None = None,
         started: float | None = None,
     ) -> Prediction:
-        """Turn raw outputs and facts into a prediction; a map needs the photo's (width, height)."""
+        """Turn raw outputs and facts into a prediction; a map needs the RGB photo."""
         started = time.perf_counter() if started is None else started
         from_image = self.calibrate(observation.logits)
         steps = self.fusion.steps(from_image, facts)
@@ -167,8 +167,8 @@ class Classifier:
         ranked = [int(index) for index in fused.argsort()[::-1] if members[index]]
         score = float(self.strangeness(observation.features[np.newaxis])[0])
         heat = None
-        if photo_size is not None:
-            heat = activation_map(observation.activation_maps[..., top], photo_size)
+        if photo is not None:
+            heat = activation_map(observation.activation_maps[..., top], photo)
         return Prediction(
             model_version=self.version,
             probabilities=_by_class(fused),
@@ -201,15 +201,15 @@ def malignancy_risk(probabilities: np.ndarray) -> float:
     return float(probabilities[list(MALIGNANT_INDICES)].sum())
 
 
-def activation_map(evidence: np.ndarray, photo_size: tuple[int, int]) -> np.ndarray:
+def activation_map(evidence: np.ndarray, photo: Image.Image) -> np.ndarray:
     """Class evidence (h, w) of the network's square to a map (64, 64) in 0..1 over the whole photo.
 
-    Evidence against the class counts as none. Ends that the network did not see stay 0.
+    Evidence against the class counts as none. What the network did not see stays 0.
     """
     positive = np.maximum(evidence, 0)
     positive = positive / positive.max() if positive.max() > 0 else positive
-    left, top, right, bottom = preprocess.square_box(photo_size)
-    width, height = photo_size
+    left, top, right, bottom = preprocess.square_box(photo)
+    width, height = photo.size
     columns = [round(edge / width * MAP_SIZE) for edge in (left, right)]
     rows = [round(edge / height * MAP_SIZE) for edge in (top, bottom)]
     small = Image.fromarray(positive.astype(np.float32))

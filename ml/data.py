@@ -1,7 +1,8 @@
 """Records of a skin-lesion folder, and their lesion-grouped split.
 
-Two layouts are read: HAM10000 (HAM10000_metadata.csv; pictures in any folder below) and
-ISIC 2018 Task 3 (one-hot ground-truth CSVs, optionally lesion-grouping CSVs).
+Two layouts are read, of which ml.tables tells more: HAM10000 (HAM10000_metadata.csv, or a table with its
+columns) and ISIC 2018 Task 3 (one-hot ground-truth CSVs, optionally lesion-grouping CSVs). Pictures
+lie in any folder below.
 
     python -m ml.data --data DIR --out FOLDER
 
@@ -26,21 +27,19 @@ from PIL import Image
 from ml.labels import CLASSES, SEXES, SITES
 from ml.perceptual_hash import near_identical, perceptual_hash
 from ml.preprocess import UnreadableImage, decode, to_square
+from ml.tables import PICTURE_SUFFIXES, DatasetError, read_photographs, read_rows
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
-HAM_TABLE = "HAM10000_metadata.csv"
-ISIC_CLASSES = {name.upper(): name for name in CLASSES}
 FRACTIONS = {"train": 0.72, "validation": 0.06, "calibration": 0.10, "test": 0.12}
+MADE_WITH = ("train", "validation", "calibration")  # the parts that a model is made of
 MANIFESTS = Path(__file__).parent / "manifests"
-
-
-class DatasetError(ValueError):
-    """The folder cannot be used; the message names every file at fault."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One image. `label` is one of CLASSES, `age` is in years; what is not known is None."""
+    """One image. `label` is one of CLASSES, `age` is in years; what is not known is None.
+
+    dx_type: by what the diagnosis is known, a word of HAM10000's ("histo", say); "" where it is not told.
+    """
 
     image_id: str
     lesion_id: str
@@ -50,6 +49,7 @@ class Record:
     sex: str | None = None
     site: str | None = None
     source: str | None = None
+    dx_type: str = ""
 
 
 def read_dataset(directory: Path | str) -> list[Record]:
@@ -60,15 +60,7 @@ def read_dataset(directory: Path | str) -> list[Record]:
     """
     directory = Path(directory)
     pictures, twins = _pictures(directory)
-    table = next(iter(sorted(directory.rglob(HAM_TABLE))), None)
-    if table is not None:
-        rows = _rows(table)
-        lacking = [column for column in ("image_id", "dx") if rows and column not in rows[0]]
-        if lacking:
-            raise DatasetError(f"{table} has no column {' and no column '.join(lacking)}")
-        records = [_ham_record(row, pictures) for row in rows]
-    else:
-        records = _read_isic(directory, pictures)
+    records = [_record(row, pictures) for row in read_photographs(directory)]
     _check(directory, records, twins)
     return sorted(records, key=lambda record: record.image_id)
 
@@ -159,11 +151,16 @@ def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) ->
     if hashlib.sha256(path.read_bytes()).hexdigest() != summary["parts"][name]["sha256"]:
         raise DatasetError(f"{path} does not match the hash in manifest.json")
     known = {record.image_id: record for record in records}
-    wanted = [row["image_id"] for row in _rows(path)]
+    wanted = [row["image_id"] for row in read_rows(path)]
     missing = [image_id for image_id in wanted if image_id not in known]
     if missing:
         raise DatasetError(f"{len(missing)} images of {name} are missing: " + ", ".join(missing))
     return [known[image_id] for image_id in wanted]
+
+
+def ids_made_with(directory: Path = MANIFESTS) -> set[str]:
+    """The image ids that a model of these manifests is made of."""
+    return {row["image_id"] for name in MADE_WITH for row in read_rows(directory / f"{name}.csv")}
 
 
 def _decoded(records: list[Record]) -> Iterator[tuple[int, Image.Image]]:
@@ -188,7 +185,7 @@ def _pictures(directory: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Each picture by its file name's stem, and of those that are there twice and differ the other one."""
     pictures, twins = {}, {}
     for path in sorted(directory.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
             continue
         first = pictures.setdefault(path.stem, path)
         if first != path and not filecmp.cmp(first, path, shallow=False):
@@ -196,64 +193,24 @@ def _pictures(directory: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     return pictures, twins
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
-
-
-def _ham_record(row: dict[str, str], pictures: dict[str, Path]) -> Record:
-    image_id = row["image_id"]
-    age = (row.get("age") or "").strip()
+def _record(row: dict[str, str | None], pictures: dict[str, Path]) -> Record:
+    age = row.get("age", "")
     return Record(
-        image_id=image_id,
-        lesion_id=row.get("lesion_id") or image_id,
-        path=pictures.get(image_id),
+        image_id=row["image_id"],
+        lesion_id=row["lesion_id"],
+        path=pictures.get(row["image_id"]),
         label=row["dx"],
         age=float(age) if age.replace(".", "", 1).isdigit() else None,
         sex=_known(row.get("sex"), SEXES),
         site=_known(row.get("localization"), SITES),
         source=row.get("dataset") or None,
+        dx_type=row.get("dx_type", "").lower(),
     )
 
 
 def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
-    word = (value or "").strip().lower()  # as ml.metadata reads it
+    word = (value or "").lower()  # as ml.metadata reads it
     return word if word in vocabulary else None
-
-
-def _read_isic(directory: Path, pictures: dict[str, Path]) -> list[Record]:
-    truth, lesions = [], {}
-    for path in sorted(directory.rglob("*.csv")):
-        rows = _rows(path)
-        columns = set(rows[0]) if rows else set()
-        if {"image", *ISIC_CLASSES} <= columns:
-            truth += rows if _is_truth(rows) else []
-        elif {"image", "lesion_id"} <= columns:
-            lesions |= {row["image"]: row["lesion_id"] for row in rows}
-    if not truth:
-        raise DatasetError(f"{directory} holds neither {HAM_TABLE} nor an ISIC ground-truth CSV of zeros and ones")
-    return [
-        Record(
-            image_id=row["image"],
-            lesion_id=lesions.get(row["image"], row["image"]),
-            path=pictures.get(row["image"]),
-            label=_hot(row),
-        )
-        for row in truth
-    ]
-
-
-def _is_truth(rows: list[dict[str, str]]) -> bool:
-    # A table of predictions has the same columns, and shares in them.
-    try:
-        return all(float(row[column] or 0) in (0, 1) for row in rows for column in ISIC_CLASSES)
-    except ValueError:
-        return False
-
-
-def _hot(row: dict[str, str]) -> str | None:
-    marked = [name for column, name in ISIC_CLASSES.items() if float(row[column] or 0) == 1]
-    return marked[0] if len(marked) == 1 else None
 
 
 def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> None:

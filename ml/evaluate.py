@@ -2,10 +2,10 @@
 
     python -m ml.evaluate --data DIR [--split test] --json OUT [--plots PAGE.svg]
 
-DIR holds images and HAM10000_metadata.csv, or images and an ISIC 2018 one-hot ground-truth CSV;
-where it has no age, sex or site, the metadata fusion drops out. Everything goes through the LiteRT
-classifier itself, so what is measured is what ships. Intervals are 95 % bootstrap intervals that
-resample lesions, not photographs.
+DIR holds images and HAM10000_metadata.csv, or images and an ISIC 2018 one-hot ground-truth CSV, which
+ml.tables tells by their columns; where they have no age, sex or site, the metadata fusion drops out.
+Everything goes through the LiteRT classifier itself, so what is measured is what ships. Intervals are
+95 % bootstrap intervals that resample lesions, or photographs where no table names lesions.
 """
 
 import argparse
@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import conformal, metrics, skin_tone
+from ml import conformal, metrics, model_json, skin_tone
 from ml.classifier import ARTIFACT, VIEWS, Classifier
-from ml.data import MANIFESTS, read_dataset, read_split
+from ml.data import MANIFESTS, Record, ids_made_with, read_dataset, read_split
 from ml.labels import CLASSES, INDEX
 from ml.metadata import FACTS
 from ml.observe import Observations, facts_of, labels_of, observe_paths
 from ml.plots import draw_page
 from ml.preprocess import UnreadableImage
-from ml.report import Case, report
+from ml.report import Case, report, with_intervals
 
 SUBSETS = tuple(
     tuple(fact for position, fact in enumerate(FACTS) if number >> position & 1) for number in range(2 ** len(FACTS))
@@ -41,16 +41,24 @@ def judge(classifier: Classifier, logits: np.ndarray, labels, facts: list[dict],
     return Case(labels, fused, members, classifier.prior, classifier.thresholds)
 
 
-def operating_points(is_positive, scores, thresholds: dict) -> dict:
-    """The ROC of this very data, and what each shipped threshold gives on it."""
+def operating_points(is_positive, scores, thresholds: dict, lesions: np.ndarray, repeats: int) -> dict:
+    """The ROC of this very data, and what each shipped threshold gives on it, with intervals."""
+
+    def measure(weights):
+        figures = {}
+        for name, threshold in thresholds.items():
+            rates = metrics.rates(is_positive, scores, threshold, weights)
+            figures[name, "sensitivity"], figures[name, "specificity"] = rates
+        return figures
+
+    def counted(path):
+        return is_positive if path[-1] == "sensitivity" else ~is_positive
+
+    figures = with_intervals(measure, counted, lesions, repeats)
     false, true = metrics.roc(is_positive, scores)
     kept = np.unique(np.linspace(0, len(false) - 1, 101).astype(int))
-    points = {}
-    for name, threshold in thresholds.items():
-        sensitivity, specificity = metrics.rates(is_positive, scores, threshold)
-        points[name] = {"threshold": threshold, "sensitivity": sensitivity, "specificity": specificity}
     return {
-        "operating_points": points,
+        "operating_points": {name: {"threshold": value, **figures[name]} for name, value in thresholds.items()},
         "roc": {"false_positive_rate": false[kept].tolist(), "sensitivity": true[kept].tolist()},
     }
 
@@ -62,6 +70,7 @@ def slices_of(records, seen: Observations) -> dict[str, np.ndarray]:
         "sex": np.array([record.sex or "unknown" for record in records]),
         "site": np.array([record.site or "unknown" for record in records]),
         "source": np.array([record.source or "unknown" for record in records]),
+        "reference": np.array([record.dx_type or "unknown" for record in records]),
         "image_size": np.array([f"{width}x{height}" for width, height in seen.sizes]),
         "skin_tone": np.array([skin_tone.group(angle) for angle in seen.skin_angles]),
     }
@@ -72,13 +81,14 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
     labels, facts = labels_of(records), [facts_of(record) for record in records]
     lesions = np.array([record.lesion_id or record.image_id for record in records])
     case = judge(classifier, seen.logits, labels, facts, FACTS)
-    result = report(case, lesions, repeats)
+    has_lesions = any(record.lesion_id != record.image_id for record in records)
+    result = {"resampled": "lesions" if has_lesions else "photographs", **report(case, lesions, repeats)}
     malignancy, melanoma = case.thresholds["malignancy"], case.thresholds["melanoma"]
     p_melanoma = case.probabilities[:, INDEX["mel"]]
     result["malignant"]["threshold"] = malignancy["sensitivity_95"]
     result["melanoma"]["threshold"] = melanoma["sensitivity_95"]
-    result["malignant"] |= operating_points(case.malignant, case.risk, malignancy)
-    result["melanoma"] |= operating_points(labels == INDEX["mel"], p_melanoma, melanoma)
+    result["malignant"] |= operating_points(case.malignant, case.risk, malignancy, lesions, repeats)
+    result["melanoma"] |= operating_points(labels == INDEX["mel"], p_melanoma, melanoma, lesions, repeats)
     confidence, right = case.probabilities.max(axis=1), case.plain_decisions == labels
     result["ece_by_chance"] = metrics.chance_calibration_error(confidence)
     result["reliability"] = [
@@ -100,10 +110,40 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
             str(group): report(case.part(groups == group), lesions[groups == group], repeats, False)
             for group in np.unique(groups)
         }
-    scores = classifier.strangeness(seen.features)
-    limit = classifier.metadata["out_of_distribution"]["threshold"]
-    result["out_of_distribution"] = {"flagged_share": float(np.mean(scores > limit))}
+    result["out_of_distribution"] = flagged_share(classifier, seen, lesions, repeats)
     return result
+
+
+def flagged_share(classifier: Classifier, seen: Observations, lesions: np.ndarray, repeats: int) -> dict:
+    """The share of photographs that are taken for something else, with its interval."""
+    flagged = classifier.strangeness(seen.features) > classifier.metadata["out_of_distribution"]["threshold"]
+
+    def measure(weights):
+        return {("flagged_share",): metrics.mean(flagged, weights)}
+
+    return with_intervals(measure, lambda _: np.full(len(flagged), True), lesions, repeats)
+
+
+def count_seen_in_making(records: list[Record], classifier: Classifier, manifests: Path) -> int:
+    """How many of the photographs the model was made of: its network, or what was fitted after it."""
+    made_with = ids_made_with(MANIFESTS)
+    # Fitted to photographs of its own, a model names their manifests, and its network is still of ours.
+    if classifier.metadata.get("manifest_sha256") == model_json.manifest_hashes(manifests):
+        made_with |= ids_made_with(manifests)
+    return sum(record.image_id in made_with for record in records)
+
+
+def read_labelled(options: argparse.Namespace) -> list[Record]:
+    """The photographs to measure. Raises ValueError where none has a label."""
+    records = read_dataset(options.data)
+    if options.split:
+        records = read_split(records, options.split, options.manifests)
+    labelled = [record for record in records if record.label is not None]
+    if not labelled:
+        raise ValueError(f"no labelled photograph in {options.data}")
+    if len(labelled) < len(records):
+        print(f"{len(records) - len(labelled)} photographs without a label left out", file=sys.stderr)
+    return labelled
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -123,16 +163,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for out in filter(None, (options.json, options.plots)):
             out.parent.mkdir(parents=True, exist_ok=True)
-        records = read_dataset(options.data)
-        if options.split:
-            records = read_split(records, options.split, options.manifests)
-        labelled = [record for record in records if record.label is not None]
-        if not labelled:
-            raise ValueError(f"no labelled photograph in {options.data}")
-        if len(labelled) < len(records):
-            print(f"{len(records) - len(labelled)} photographs without a label left out", file=sys.stderr)
-        records = labelled
+        records = read_labelled(options)
         classifier = Classifier.load(options.artifact, views=options.views)
+        seen_in_making = count_seen_in_making(records, classifier, options.manifests)
         paths = [record.path for record in records]
         shared = {"views": options.views, "workers": options.workers, "cache": options.cache}
         seen = observe_paths(options.artifact, paths, title="evaluate", **shared)
@@ -143,6 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     result = {
         "model_version": classifier.version,
         "split": options.split,
+        "seen_in_making": seen_in_making,
         "views": classifier.test_time_augmentation,
         "decisions": {
             "accuracy": "argmax of p",
@@ -161,6 +195,11 @@ def main(arguments: list[str] | None = None) -> int:
     options.json.write_text(json.dumps(written, indent=1) + "\n")
     if options.plots:
         draw_page(written, options.plots)
+    if seen_in_making:
+        print(
+            f"{seen_in_making} of these photographs were used to make the model: the figures flatter it.",
+            file=sys.stderr,
+        )
     for name in ("accuracy", "balanced_accuracy", "macro_auc", "ece"):
         low, high = result[f"{name}_interval"]
         print(f"{name:18} {result[name]:.3f}  ({low:.3f} to {high:.3f})")

@@ -18,11 +18,13 @@ PACKAGES = {
     "imageio": ("resources/images",),
 }
 CHANGES = {
+    "none": lambda image: image,
     "half as bright": lambda image: image.point(lambda level: level * 0.5),
     "30 % brighter": lambda image: image.point(lambda level: level * 1.3),
     "warmer light": lambda image: Image.fromarray(np.uint8(np.asarray(image) * (1.0, 0.9, 0.75))),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(image.width / 100)),
     "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "through a dark tube": lambda image: _through_a_tube(image),
 }
 _WORDS = ("patient", "name", "date", "birth", "clinic", "invoice", "total", "amount", "received", "report")
 
@@ -63,6 +65,15 @@ def packaged_paths() -> Iterator[Path]:
                 with Image.open(path) as image:
                     if min(image.size) >= 200:
                         yield path
+
+
+def _through_a_tube(image: Image.Image) -> Image.Image:
+    """The middle of the picture as a round view in a dark surround, as a phone in front of a dermatoscope takes it."""
+    photo = image.resize(SIZE, Image.Resampling.BICUBIC)
+    view = Image.new("L", SIZE, 0)
+    ImageDraw.Draw(view).ellipse(((SIZE[0] - SIZE[1]) // 2, 0, (SIZE[0] + SIZE[1]) // 2, SIZE[1]), fill=255)
+    tube = Image.new("RGB", SIZE, (6, 6, 6))
+    return Image.composite(photo, tube, view.filter(ImageFilter.GaussianBlur(2)))
 
 
 def _flat(random) -> Image.Image:

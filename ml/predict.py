@@ -15,6 +15,8 @@ from ml.classifier import ARTIFACT, VIEWS, Classifier, Prediction
 from ml.labels import SEXES, SITES
 from ml.preprocess import UnreadableImage
 
+UNKNOWN = "unknown"  # HAM10000's own word; to the fusion it is a fact not told, as any word that it has no term for
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
@@ -61,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml.predict", description=__doc__.split("\n")[0])
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument("--age", type=_age, help="years, 0 to 120")
-    parser.add_argument("--sex", choices=SEXES)
-    parser.add_argument("--site", choices=SITES, help="place on the body")
+    parser.add_argument("--sex", choices=(*SEXES, UNKNOWN))
+    parser.add_argument("--site", choices=(*SITES, UNKNOWN), help="place on the body")
     parser.add_argument("--json", action="store_true", help="JSON lines: the default, and all there is")
     parser.add_argument("--artifact", type=Path, default=ARTIFACT, help="folder of model.json")
     parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")

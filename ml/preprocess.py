@@ -1,16 +1,20 @@
 """Image bytes to the model's input: the one contract shared by training and serving.
 
 HAM10000 photographs are 4:3 and were squashed, not cropped, to a square. A new
-photograph is treated alike: its middle 4:3 part is squashed to the input square.
+photograph is treated alike: its middle 4:3 part is squashed to the input square;
+of one that shows the dark tube of a dermatoscope, the 4:3 part inside of it.
 """
 
 import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from ml.field_of_view import find_circle, inside_of
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+NONE_OF_THESE = "no JPEG, PNG, WebP, BMP or TIFF picture"
 WIDEST = 4 / 3
 
 EXIF_ORIENTATION = 0x0112
@@ -44,7 +48,9 @@ def decode(data: bytes) -> Image.Image:
                 return to_srgb(to_rgb(image if turn is None else image.transpose(turn)), profile)
     except Exception as error:
         # On damaged bytes decoders raise whatever comes up: struct.error, TypeError, IndexError, zlib.error, ...
-        raise UnreadableImage(f"not a readable photograph: {error}") from error
+        # Pillow's own words for a file of no known format name an object of ours by its address.
+        reason = NONE_OF_THESE if isinstance(error, UnidentifiedImageError) else error
+        raise UnreadableImage(f"not a readable photograph: {reason}") from error
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:
@@ -87,16 +93,17 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
 def to_square(image: Image.Image, size: int) -> Image.Image:
     """Scale the picture to size x size pixels with antialiasing.
 
-    A picture wider than 4:3 (or taller than 3:4) loses its ends first; every other
-    one is squashed whole, so that no skin at the edge is lost.
+    A picture wider than 4:3 (or taller than 3:4) loses its ends first, and one with a dark tube
+    what lies outside of the view; every other one is squashed whole, so that no skin at the edge is lost.
     """
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=square_box(image.size))
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=square_box(image))
 
 
-def square_box(size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The part (left, top, right, bottom), in pixels, that `to_square` keeps of a picture
-    of (width, height) pixels."""
-    width, height = size
+def square_box(image: Image.Image) -> tuple[float, float, float, float]:
+    """The part (left, top, right, bottom), in pixels, that `to_square` keeps of an RGB picture."""
+    if circle := find_circle(image):
+        return inside_of(circle, image.size)
+    width, height = image.size
     kept_width = min(width, height * WIDEST)
     kept_height = min(height, width * WIDEST)
     left, top = (width - kept_width) / 2, (height - kept_height) / 2

@@ -1,5 +1,6 @@
 """Every figure of one set of judged photographs, each with its interval beside it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,27 +116,33 @@ def counted_in(case: Case, path: tuple[str, ...]) -> np.ndarray | None:
 def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = True) -> dict:
     """Nested figures, each with its interval beside it under `<name>_interval`."""
 
-    def measure(weights=None):
+    def measure(weights):
         return headline(case, weights) | (details(case, weights) if with_details else {})
 
-    def lesions_counted(path: tuple[str, ...]) -> int | None:
-        counted = counted_in(case, path)
-        return None if counted is None else len(np.unique(lesions[counted]))
-
-    resampled = metrics.bootstrap_weights(lesions, repeats)
-    bounds = metrics.intervals(measure, resampled)
     nested: dict = {"n": len(case.labels), "n_lesions": len(np.unique(lesions))}
-    for path, value in measure().items():
-        place = nested
-        for key in path[:-1]:
-            place = place.setdefault(key, {})
-        place[path[-1]] = float(value)
-        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] == "ece" else bounds[path]
-        bound = with_width(bound, value, lesions_counted(path))
-        place[f"{path[-1]}_interval"] = list(bound)
+    nested |= with_intervals(measure, lambda path: counted_in(case, path), lesions, repeats)
     if with_details:
         counts = np.bincount(case.labels, minlength=len(CLASSES))
         for name, count in zip(CLASSES, counts, strict=True):
             nested["per_class"][name]["n"] = int(count)
             nested["conformal"]["per_class"][name]["n"] = int(count)
+    return nested
+
+
+def with_intervals(measure: Callable, counted: Callable, lesions: np.ndarray, repeats: int) -> dict:
+    """What `measure(weights) -> {path: figure}` gives, nested, each figure with its interval beside it.
+
+    counted(path) -> bool (N,) the photographs that the figure is a share of, or None for no share.
+    """
+    bounds = metrics.intervals(measure, metrics.bootstrap_weights(lesions, repeats))
+    nested: dict = {}
+    for path, value in measure(None).items():
+        place = nested
+        for key in path[:-1]:
+            place = place.setdefault(key, {})
+        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] == "ece" else bounds[path]
+        chosen = counted(path)
+        of_lesions = None if chosen is None else len(np.unique(lesions[chosen]))
+        place[path[-1]] = float(value)
+        place[f"{path[-1]}_interval"] = list(with_width(bound, value, of_lesions))
     return nested

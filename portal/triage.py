@@ -21,7 +21,7 @@ UNPROVEN_SKIN_GROUPS = ("brown", "dark")
 # A lesion at the border is still judged: many photos the network learned from show one.
 UNUSABLE = ("blurred", "dark", "overexposed", "small")
 
-# Five of seven classes or more: the answer no longer rules out even half of what it could be.
+# Five of seven classes or more: the answer rules out two at most.
 TOO_WIDE = 5
 
 
@@ -117,8 +117,8 @@ def operating_points(thresholds: dict) -> tuple[float, float]:
     """(melanoma probability for "urgent", malignancy risk for "soon"), both 0..1, as shipped with the model.
 
     "Urgent" takes the point that 95 % of all other spots stay under: the one that finds 95 % of
-    melanomas would call a third of all moles urgent, and then nothing is. A melanoma under it is
-    still "soon" by its malignancy risk.
+    melanomas would call a third of all moles urgent, and then nothing is. Most melanomas under it are
+    still "soon" by their malignancy risk (docs/triage-rates.md).
     """
     return thresholds["melanoma"]["specificity_95"], thresholds["malignancy"]["sensitivity_95"]
 

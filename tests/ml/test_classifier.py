@@ -120,7 +120,8 @@ def test_map_shows_where_the_class_is(classifier):
 
 
 def test_map_leaves_the_ends_of_a_wide_photo_that_the_network_did_not_see_at_nothing():
-    heat = activation_map(np.ones((5, 5)), (300, 150))  # of 2:1 the middle two thirds are seen
+    photo = Image.new("RGB", (300, 150), "white")  # of 2:1 the middle two thirds are seen
+    heat = activation_map(np.ones((5, 5)), photo)
     seen = heat[MAP_SIZE // 2] > 0
     assert not seen[:10].any()
     assert not seen[-10:].any()
@@ -128,7 +129,7 @@ def test_map_leaves_the_ends_of_a_wide_photo_that_the_network_did_not_see_at_not
 
 
 def test_evidence_against_the_class_everywhere_is_an_empty_map():
-    assert activation_map(-np.ones((5, 5)), (120, 90)).max() == 0
+    assert activation_map(-np.ones((5, 5)), Image.new("RGB", (120, 90))).max() == 0
 
 
 def test_map_is_left_out_when_not_asked_for(classifier):

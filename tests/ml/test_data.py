@@ -13,6 +13,7 @@ from ml.data import (
     FRACTIONS,
     MANIFESTS,
     DatasetError,
+    ids_made_with,
     load_pixels,
     main,
     read_dataset,
@@ -100,27 +101,6 @@ def test_several_isic_tables_are_one_truth(tmp_path):
         read_dataset(folder)
 
 
-def test_table_of_predictions_is_no_truth(tmp_path):
-    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
-    guessed = folder / "z_predictions.csv"
-    guessed.write_text(
-        "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_0000000,1,0,0,0,0,0,0\nISIC_0000001,0.2,0.8,0,0,0,0,0\n"
-    )
-    assert [record.label for record in read_dataset(folder)] == ["nv", "mel"]
-    (folder / "truth.csv").unlink()
-    with pytest.raises(DatasetError, match="zeros and ones"):
-        read_dataset(folder)
-
-
-@pytest.mark.parametrize("column", ["image_id", "dx"])
-def test_table_without_a_column_is_refused_by_its_name(writable, column):
-    table = writable / "HAM10000_metadata.csv"
-    header, rest = table.read_text().split("\n", 1)
-    table.write_text(",".join("other" if name == column else name for name in header.split(",")) + "\n" + rest)
-    with pytest.raises(DatasetError, match=f"has no column {column}$"):
-        read_dataset(writable)
-
-
 def test_facts_are_read_as_serving_reads_them(writable):
     table = writable / "HAM10000_metadata.csv"
     first = read_dataset(writable)[0]
@@ -131,6 +111,34 @@ def test_facts_are_read_as_serving_reads_them(writable):
     table.write_text(f"{header}\n{','.join(row[column] for column in columns)}\n")
     [record] = read_dataset(writable)
     assert (record.age, record.sex, record.site) == (62.0, "male", "back")
+
+
+def test_what_a_diagnosis_rests_on_is_read_where_it_is_told(writable):
+    assert {record.dx_type for record in read_dataset(writable)} == {"histo"}
+    table = writable / "HAM10000_metadata.csv"
+    told = table.read_text()
+    table.write_text(told.replace(",histo,", ", Follow_Up,", 1))
+    assert sorted(record.dx_type for record in read_dataset(writable))[:2] == ["follow_up", "histo"]
+    table.write_text(told.replace("dx_type", "other"))
+    assert {record.dx_type for record in read_dataset(writable)} == {""}
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".TIFF", ".webp", ".PNG"])
+def test_pictures_of_every_form_that_can_be_decoded_are_found(tmp_path, suffix):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
+    picture = folder / "ISIC_0000001.jpg"
+    paint_lesion("mel", 1).save(picture.with_suffix(suffix))
+    picture.unlink()
+    records = read_dataset(folder)
+    assert records[1].path.suffix == suffix
+    assert load_pixels(records, 24).shape == (2, 24, 24, 3)
+
+
+def test_ids_that_are_written_as_file_names_find_their_pictures(writable):
+    plain = read_dataset(writable)
+    table = writable / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().replace("ISIC_0000001,", "ISIC_0000001.JPG ,"))
+    assert read_dataset(writable) == plain
 
 
 def test_two_pictures_of_one_name_must_be_the_same(writable):
@@ -267,6 +275,13 @@ def test_the_committed_manifests_are_disjoint_by_lesion():
         assert len(rows) == summary["parts"][name]["images"]
         homes.append({row["lesion_id"] for row in rows})
     assert sum(len(home) for home in homes) == len(set.union(*homes)) == 7470
+
+
+def test_a_model_is_made_with_all_parts_but_the_test(tiny_dataset, tmp_path):
+    parts = split_records(read_dataset(tiny_dataset))
+    write_manifests(parts, tmp_path, seed=0)
+    used = [r.image_id for name in ("train", "validation", "calibration") for r in parts[name]]
+    assert ids_made_with(tmp_path) == set(used)
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ import pytest
 
 from ml import evaluate, observe
 from ml.classifier import Classifier
+from ml.data import MANIFESTS, ids_made_with
 from ml.labels import CLASSES, INDEX
 from ml.metadata import FACTS
+from ml.model_json import manifest_hashes
 from ml.report import Case, counted_in
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
 
@@ -69,11 +71,36 @@ def test_figures_agree_with_each_other(report):
 
 
 def test_every_slice_holds_every_photograph_once(report):
-    assert set(report["slices"]) == {"age", "sex", "site", "source", "image_size", "skin_tone"}
+    assert set(report["slices"]) == {"age", "sex", "site", "source", "reference", "image_size", "skin_tone"}
     for kind, groups in report["slices"].items():
         assert sum(group["n"] for group in groups.values()) == report["n"], kind
     assert set(report["slices"]["sex"]) == {"female", "male", "unknown"}
     assert set(report["slices"]["image_size"]) == {"120x90"}
+    assert set(report["slices"]["reference"]) == {"histo"}
+
+
+def test_slices_by_what_the_diagnosis_rests_on(stand_in, tmp_path):
+    folder = write_dataset(tmp_path / "kinds", lesions=3, classes=("mel", "nv"))
+    table = folder / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().replace(",nv,histo,", ",nv,follow_up,", 2).replace(",mel,histo,", ",mel,,", 1))
+    slices = run(tmp_path, "--data", folder)["slices"]["reference"]
+    assert {name: own["n"] for name, own in slices.items()} == {"follow_up": 2, "histo": 5, "unknown": 1}
+
+
+def test_operating_points_and_strangers_have_intervals(report):
+    for place in (report["malignant"], report["melanoma"]):
+        for point in place["operating_points"].values():
+            for name in ("sensitivity", "specificity"):
+                low, high = point[f"{name}_interval"]
+                assert low - 1e-9 <= point[name] <= high + 1e-9
+                assert low < high
+        # One threshold is the shipped one: the same figures of the same resamplings.
+        shipped = place["operating_points"]["sensitivity_95"]
+        for name in ("threshold", "sensitivity", "sensitivity_interval", "specificity", "specificity_interval"):
+            assert shipped[name] == place[name]
+    low, high = report["out_of_distribution"]["flagged_share_interval"]
+    # None of them is a stranger, and yet they are not all there could be.
+    assert low == report["out_of_distribution"]["flagged_share"] == 0 < high < 0.1
 
 
 def test_told_facts_matter_and_untold_ones_do_not(stand_in, tiny_dataset, tmp_path, report):
@@ -97,6 +124,41 @@ def test_folder_in_the_layout_of_isic_2018_without_facts(stand_in, tiny_dataset,
     assert seen["n"] == report["n"]
     assert seen["accuracy"] == pytest.approx(report["metadata"]["none"]["accuracy"])
     assert set(seen["slices"]["age"]) == {"unknown"}
+    assert (seen["resampled"], report["resampled"]) == ("photographs", "lesions")
+
+
+def use_ids(folder, image_ids):
+    """Give the first photographs of a data set these ids."""
+    table = folder / "HAM10000_metadata.csv"
+    text = table.read_text()
+    for picture, image_id in zip(sorted((folder / "images").iterdir()), image_ids, strict=False):
+        text = text.replace(picture.stem, image_id)
+        picture.rename(picture.with_stem(image_id))
+    table.write_text(text)
+
+
+def manifest(name):
+    with (MANIFESTS / f"{name}.csv").open() as file:
+        return [row["image_id"] for row in csv.DictReader(file)]
+
+
+def test_photographs_that_the_model_was_made_of_are_counted_and_told(stand_in, tmp_path, capsys):
+    folder = write_dataset(tmp_path / "known", lesions=6, classes=("mel", "nv"))
+    assert run(tmp_path, "--data", folder)["seen_in_making"] == 0
+    assert capsys.readouterr().err == ""
+    use_ids(folder, [manifest(name)[0] for name in ("train", "validation", "calibration", "test")])
+    assert run(tmp_path, "--data", folder)["seen_in_making"] == 3
+    said = capsys.readouterr().err
+    assert said == "3 of these photographs were used to make the model: the figures flatter it.\n"
+
+
+def test_model_fitted_to_photographs_of_its_own_has_seen_these(monkeypatch, tiny_dataset, tiny_manifests, tmp_path):
+    fitted_to_them = settings(manifest_sha256=manifest_hashes(tiny_manifests))
+    monkeypatch.setattr(observe.Classifier, "load", lambda *_, **__: Classifier(ColourRuntime(), fitted_to_them, None))
+    arguments = ["--data", tiny_dataset, "--manifests", tiny_manifests]
+    assert run(tmp_path, *arguments, "--split", "test")["seen_in_making"] == 0
+    whole = run(tmp_path, *arguments)
+    assert whole["seen_in_making"] == len(ids_made_with(tiny_manifests)) > 0
 
 
 def test_classes_that_are_missing_give_null_not_a_crash(stand_in, tmp_path):

@@ -56,6 +56,24 @@ def test_facts_change_the_answer(ready, photo, capsys):
     assert told["malignancy_risk"] > alone["malignancy_risk"]
 
 
+@pytest.mark.parametrize("fact", ["--sex", "--site"])
+def test_unknown_is_the_same_as_not_told(ready, photo, capsys, fact):
+    assert predict.main([str(photo), "--age", "85"]) == 0
+    assert predict.main([str(photo), "--age", "85", fact, "unknown"]) == 0
+    alone, unknown = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert unknown | {"latency_ms": 0} == alone | {"latency_ms": 0}
+
+
+def test_file_that_is_no_picture_is_told_what_would_be_one(ready, tmp_path, capsys):
+    gif, noise = tmp_path / "moving.gif", tmp_path / "noise.jpg"
+    paint_lesion("mel", 1).save(gif)
+    noise.write_bytes(bytes(range(256)))
+    assert predict.main([str(gif), str(noise)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    reason = "not a readable photograph: no JPEG, PNG, WebP, BMP or TIFF picture"
+    assert said == [f"{gif}: {reason}", f"{noise}: {reason}"]
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 cut short", b"<svg/>"])
 def test_bad_file_gives_one_line_and_the_others_run(ready, photo, tmp_path, capsys, content):
     bad = tmp_path / "bad.jpg"

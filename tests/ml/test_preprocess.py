@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ml.preprocess import UnreadableImage, decode, square_box, to_square, to_tensor
+from ml.preprocess import FORMATS, NONE_OF_THESE, UnreadableImage, decode, square_box, to_square, to_tensor
 
 
 def encode(image, form="PNG", **options):
@@ -27,7 +27,7 @@ def encode(image, form="PNG", **options):
     ],
 )
 def test_pictures_up_to_4_by_3_are_kept_whole_and_longer_ones_lose_their_ends(size, box):
-    assert square_box(size) == box
+    assert square_box(Image.new("RGB", size, "white")) == box
 
 
 def test_a_4_by_3_picture_is_squashed_and_not_cropped():
@@ -159,6 +159,14 @@ def test_what_is_not_a_whole_photograph_is_unreadable():
     gif = encode(Image.new("P", (8, 8)), "GIF")
     for data in (b"", b"not a picture", whole[: len(whole) // 2], gif, b"<svg xmlns=''/>"):
         with pytest.raises(UnreadableImage):
+            decode(data)
+
+
+def test_what_is_no_picture_is_told_which_forms_would_be_one():
+    words = NONE_OF_THESE.upper().replace(",", "").split()
+    assert set(FORMATS) == set(words) - {"NO", "OR", "PICTURE"}
+    for data in (b"", b"not a picture", encode(Image.new("P", (8, 8)), "GIF")):
+        with pytest.raises(UnreadableImage, match=f"^not a readable photograph: {NONE_OF_THESE}$"):
             decode(data)
 
 

@@ -1,0 +1,131 @@
+"""Which tables of a folder are read, and what their cells mean."""
+
+import pytest
+
+from ml.tables import DatasetError, photograph_id, read_photographs, read_rows
+
+DIAGNOSES = "image_id,lesion_id,dx,age\nISIC_1,L1,mel,40\nISIC_2,L2,nv,50\n"
+ONE_HOT = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\nISIC_1,0,1,0,0,0,0,0\nISIC_2,0,1,0,0,0,0,0\n"
+LATIN = "image,note\nISIC_1,Nävus\n".encode("latin-1")
+MELANOMA_AND_MOLE = [("ISIC_1", "L1", "mel"), ("ISIC_2", "L2", "nv")]
+TWO_MOLES = [("ISIC_1", "ISIC_1", "nv"), ("ISIC_2", "ISIC_2", "nv")]
+
+
+def read(folder):
+    return [(row["image_id"], row["lesion_id"], row["dx"]) for row in read_photographs(folder)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"),
+    [
+        ("ISIC_0024306.jpg", "ISIC_0024306"),
+        (" ISIC_0024306 ", "ISIC_0024306"),
+        ("ISIC_0024306.JPEG\t", "ISIC_0024306"),
+        ("ISIC_0024306.tif", "ISIC_0024306"),
+        ("clinic.7", "clinic.7"),
+        ("jpg", "jpg"),
+        (".png", ".png"),
+    ],
+)
+def test_id_is_what_is_left_of_blanks_and_the_pictures_suffix(cell, meant):
+    assert photograph_id(cell) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "photographs"),
+    [
+        ("my_clinic.csv", DIAGNOSES, MELANOMA_AND_MOLE),
+        ("HAM10000_metadata.CSV", DIAGNOSES, MELANOMA_AND_MOLE),
+        ("my_clinic.CSV", ONE_HOT, TWO_MOLES),
+        ("my_clinic.csv", DIAGNOSES.replace("image_id,lesion_id,dx", " Image_ID ,LESION_ID,Dx "), MELANOMA_AND_MOLE),
+        ("my_clinic.csv", ONE_HOT.replace("image,MEL,NV", "Image,mel , Nv"), TWO_MOLES),
+        ("my_clinic.csv", "\ufeff" + DIAGNOSES.replace("\n", "\r\n"), MELANOMA_AND_MOLE),
+        ("my_clinic.csv", "\ufeff" + ONE_HOT.replace("\n", "\r\n"), TWO_MOLES),
+        ("my_clinic.csv", DIAGNOSES.replace("ISIC_1", "ISIC_1.jpg").replace("mel", " MEL "), MELANOMA_AND_MOLE),
+        ("my_clinic.csv", ONE_HOT.replace("ISIC_1", '"ISIC_1 "').replace("ISIC_2", "ISIC_2.PNG"), TWO_MOLES),
+    ],
+)
+def test_table_is_known_by_its_columns(tmp_path, capsys, name, text, photographs):
+    (tmp_path / name).write_bytes(text.encode())
+    assert read(tmp_path) == photographs
+    assert capsys.readouterr().err == ""
+
+
+def test_short_and_long_rows_are_read_as_far_as_they_go(tmp_path):
+    (tmp_path / "t.csv").write_text("image_id,dx,age\nISIC_1,mel\nISIC_2,nv,50,more,and more\n")
+    assert [row.get("age") for row in read_photographs(tmp_path)] == ["", "50"]
+
+
+def test_table_of_lesions_names_them_where_it_can(tmp_path):
+    (tmp_path / "truth.csv").write_text(ONE_HOT)
+    (tmp_path / "lesions.csv").write_text("Image,Lesion_ID\nISIC_1.jpg, L7\nISIC_2,\n")
+    assert read(tmp_path) == [("ISIC_1", "L7", "nv"), ("ISIC_2", "ISIC_2", "nv")]
+
+
+def test_table_that_tells_facts_is_read_instead_of_a_one_hot_one_and_that_is_said(tmp_path, capsys):
+    (tmp_path / "a_truth.csv").write_text(ONE_HOT)
+    (tmp_path / "facts.csv").write_text(DIAGNOSES)
+    assert read(tmp_path) == MELANOMA_AND_MOLE
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"table left out: {tmp_path / 'a_truth.csv'}: others have image_id and dx"]
+
+
+def test_official_table_is_read_alone(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "HAM10000_metadata.csv").write_text(DIAGNOSES)
+    (tmp_path / "a.csv").write_text(DIAGNOSES.replace("mel", "nv"))
+    (tmp_path / "b.csv").write_text(ONE_HOT)
+    assert read(tmp_path) == MELANOMA_AND_MOLE
+
+
+@pytest.mark.parametrize("truth", [DIAGNOSES, ONE_HOT])
+def test_another_table_that_cannot_be_read_is_named_and_skipped(tmp_path, capsys, truth):
+    (tmp_path / "truth.csv").write_text(truth)
+    (tmp_path / "notes.csv").write_bytes(LATIN)
+    (tmp_path / "utf-16.csv").write_bytes(ONE_HOT.encode("utf-16"))
+    assert len(read(tmp_path)) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"table left out: {tmp_path / 'notes.csv'} is no CSV table in UTF-8: ")
+    assert second.startswith(f"table left out: {tmp_path / 'utf-16.csv'} is no CSV table in UTF-8: ")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ONE_HOT.encode("utf-16"),
+        ONE_HOT.replace("ISIC_1", "Ä").encode("latin-1"),
+        b"image_id,dx\n" + b"x" * 200_000,  # longer than a cell may be
+    ],
+)
+def test_folder_without_a_truth_that_can_be_read_is_refused_with_the_files_name(tmp_path, content):
+    (tmp_path / "truth.csv").write_bytes(content)
+    for reading in (lambda: read_photographs(tmp_path), lambda: read_rows(tmp_path / "truth.csv")):
+        with pytest.raises(DatasetError) as error:
+            reading()
+        assert f"{tmp_path / 'truth.csv'} is no CSV table in UTF-8: " in str(error.value)
+
+
+@pytest.mark.parametrize("column", ["image_id", "dx"])
+def test_official_table_without_a_column_is_refused_by_its_name(tmp_path, column):
+    (tmp_path / "HAM10000_metadata.csv").write_text(DIAGNOSES.replace(column, "other", 1))
+    (tmp_path / "more.csv").write_text(DIAGNOSES)
+    with pytest.raises(DatasetError, match=rf"HAM10000_metadata\.csv has no column {column}$"):
+        read_photographs(tmp_path)
+
+
+def test_table_of_predictions_is_no_truth(tmp_path):
+    (tmp_path / "truth.csv").write_text(ONE_HOT)
+    (tmp_path / "z_predictions.csv").write_text(ONE_HOT.replace("0,1,", "0.2,0.8,"))
+    assert read(tmp_path) == TWO_MOLES
+    (tmp_path / "truth.csv").unlink()
+    with pytest.raises(DatasetError, match="zeros and ones"):
+        read_photographs(tmp_path)
+
+
+def test_files_that_begin_with_a_dot_are_no_tables(tmp_path, capsys):
+    (tmp_path / "truth.csv").write_text(ONE_HOT)
+    (tmp_path / "._truth.csv").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X \xb0")
+    (tmp_path / ".before.csv").write_text(DIAGNOSES)
+    (tmp_path / "folder.csv").mkdir()
+    assert read(tmp_path) == TWO_MOLES
+    assert capsys.readouterr().err == ""
