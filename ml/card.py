@@ -112,7 +112,7 @@ def operating_table(metrics: dict) -> str:
         place = metrics[target]
         for name, point in place["operating_points"].items():
             row = [target, name.replace("_", " "), f"{point['threshold']:.4f}"]
-            rows.append([*row, f"{point['sensitivity']:.3f}", f"{point['specificity']:.3f}", figure(place, "auc")])
+            rows.append([*row, figure(point, "sensitivity"), figure(point, "specificity"), figure(place, "auc")])
     return table(["target", "shipped threshold", "value", "sensitivity", "specificity", "AUC"], rows)
 
 
