@@ -11,7 +11,9 @@ LONG_SIDE = 128  # the circle is looked for on so small a copy
 DARK = 40  # of 255: no channel of the tube is brighter
 LEAST_DARK = 0.13  # of the picture: dark corners are usual in the data
 AGREEMENT = 0.96  # of the pixels have to be lit inside of the circle and dark outside
-KEPT_WIDTH = 0.875  # of the diameter; a 4:3 part so wide has corners as dark as HAM10000's darkest
+# Of the diameter: a 4:3 part so wide has corners as dark as HAM10000's darkest; and one that holds none of the tube.
+KEPT_WIDTH = 0.875
+CLEAR_WIDTH = 0.78
 
 
 def find_circle(image: Image.Image) -> tuple[float, float, float] | None:
@@ -33,11 +35,13 @@ def find_circle(image: Image.Image) -> tuple[float, float, float] | None:
     return (x + 0.5) / scale, (y + 0.5) / scale, radius / scale
 
 
-def inside_of(circle: tuple[float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def inside_of(
+    circle: tuple[float, float, float], size: tuple[int, int], width: float = KEPT_WIDTH
+) -> tuple[float, float, float, float]:
     """The 4:3 part (left, top, right, bottom) around the middle of the circle that a picture of (width,
-    height) holds."""
+    height) holds; `width` is its share of the diameter."""
     x, y, radius = circle
-    half_width = KEPT_WIDTH * radius
+    half_width = width * radius
     half_height = half_width * 3 / 4
     return max(0, x - half_width), max(0, y - half_height), min(size[0], x + half_width), min(size[1], y + half_height)
 

@@ -10,6 +10,7 @@ import numpy as np
 from flask_babel import lazy_gettext as _
 from PIL import Image, ImageFilter
 
+from ml.field_of_view import CLEAR_WIDTH, find_circle, inside_of
 from ml.skin_tone import otsu_threshold, typology_angle
 
 PROBLEMS = ("blurred", "dark", "overexposed", "small", "touches_border")
@@ -40,14 +41,22 @@ ADVICE = {
 def measure_quality(image: Image.Image) -> dict:
     """Measures of an upright RGB photo, JSON-able, with the PROBLEMS and HINTS they amount to.
 
+    Of a photo that shows the dark tube of a dermatoscope, those of the round view.
+
     sharpness: per cent of brightness; brightness: 95th percentile of luma, 0..255; clipped_share:
     of channel values at 250 or more, 0..1; border_share: of the side that the lesion touches most,
     0..1; hair_share: 0..1; typology_angle: degrees or None, see ml.skin_tone.
     """
+    whole, circle = image, find_circle(image)
+    if circle:
+        # The tube's edge is sharp however soft the skin is.
+        image = image.crop([round(edge) for edge in inside_of(circle, image.size, CLEAR_WIDTH)])
     small = fit_within(image, WORKING_SIDE)
     pixels = np.asarray(small, dtype=float)
     luma = pixels @ (0.299, 0.587, 0.114)
     lesion, border_share = outline_lesion(image)
+    if circle:
+        _, border_share = outline_lesion(whole)  # where the clear part ends, the view does not
     lines = thin_dark_lines(small)
     measures = {
         "sharpness": sharpness(luma),
