@@ -24,7 +24,7 @@ CHANGES = {
     "warmer light": lambda image: Image.fromarray(np.uint8(np.asarray(image) * (1.0, 0.9, 0.75))),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(image.width / 100)),
     "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
-    "through a dark tube": lambda image: _through_a_tube(image),
+    "through a dark tube": lambda image: through_a_tube(image.resize(SIZE, Image.Resampling.BICUBIC)),
 }
 _WORDS = ("patient", "name", "date", "birth", "clinic", "invoice", "total", "amount", "received", "report")
 
@@ -67,13 +67,13 @@ def packaged_paths() -> Iterator[Path]:
                         yield path
 
 
-def _through_a_tube(image: Image.Image) -> Image.Image:
-    """The middle of the picture as a round view in a dark surround, as a phone in front of a dermatoscope takes it."""
-    photo = image.resize(SIZE, Image.Resampling.BICUBIC)
-    view = Image.new("L", SIZE, 0)
-    ImageDraw.Draw(view).ellipse(((SIZE[0] - SIZE[1]) // 2, 0, (SIZE[0] + SIZE[1]) // 2, SIZE[1]), fill=255)
-    tube = Image.new("RGB", SIZE, (6, 6, 6))
-    return Image.composite(photo, tube, view.filter(ImageFilter.GaussianBlur(2)))
+def through_a_tube(image: Image.Image) -> Image.Image:
+    """The middle of a wide picture as the round view that a phone in front of a dermatoscope takes, in its tube."""
+    width, height = image.size
+    view = Image.new("L", image.size, 0)
+    ImageDraw.Draw(view).ellipse(((width - height) // 2, 0, (width + height) // 2, height), fill=255)
+    tube = Image.new("RGB", image.size, (6, 6, 6))
+    return Image.composite(image, tube, view.filter(ImageFilter.GaussianBlur(2)))
 
 
 def _flat(random) -> Image.Image:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from benchmarks import quality_gate
+from ml.negatives import through_a_tube
 from portal import quality
 from portal.explanations import PROBLEMS, reason_text
 from tests.photos import lesion_image
@@ -48,21 +49,13 @@ def test_a_spoilt_photo_is_named(photo, problem, spoil):
     assert problem in quality.measure_quality(spoil(photo))["problems"]
 
 
-def in_a_tube(photo):
-    """The round view through a dermatoscope, as a phone in front of it takes it."""
-    width, height = photo.size
-    view = Image.new("L", photo.size, 0)
-    ImageDraw.Draw(view).ellipse(((width - height) / 2, 0, (width + height) / 2, height), fill=255)
-    return Image.composite(photo, Image.new("RGB", photo.size, (6, 6, 6)), view)
-
-
 def test_through_a_tube_the_skin_is_measured_and_not_the_tube(photo):
-    open_view, tube = quality.measure_quality(photo), quality.measure_quality(in_a_tube(photo))
+    open_view, tube = quality.measure_quality(photo), quality.measure_quality(through_a_tube(photo))
     assert tube["problems"] == [] and tube["short_side_px"] == pytest.approx(900 * 0.78 * 3 / 4, abs=20)
     assert tube["typology_angle"] == pytest.approx(open_view["typology_angle"], abs=4)
-    soft = in_a_tube(quality_gate.defocused(photo, 0.015))  # with an edge as sharp as can be
+    soft = through_a_tube(quality_gate.defocused(photo, 0.015))  # with an edge as sharp as can be
     assert quality.measure_quality(soft)["problems"] == ["blurred"]
-    assert quality.measure_quality(in_a_tube(photo.resize((300, 225))))["problems"] == ["small"]
+    assert quality.measure_quality(through_a_tube(photo.resize((300, 225))))["problems"] == ["small"]
 
 
 def test_a_very_dark_photo_is_not_also_called_blurred():
