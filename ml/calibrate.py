@@ -35,6 +35,7 @@ from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, me
 SPLITS = ("train", "validation", "calibration")
 LEVEL = 0.9
 FUSION_WEIGHTS = tuple(np.round(np.arange(0, 1.01, 0.05), 2))
+OFFSET_PULLS = (80.0, 20.0, 5.0)  # in photographs, towards the offsets that the sampling implies
 _FOLDS = 5
 
 
@@ -75,12 +76,13 @@ def folds_of(groups: np.ndarray) -> np.ndarray:
 
 
 def choose_calibration(logits: np.ndarray, labels: np.ndarray, fold: np.ndarray, start: np.ndarray) -> dict:
-    """Temperature alone, or with class offsets: whichever has the lower log loss on held-out folds.
+    """Temperature alone, or with class offsets under a strong to a weak pull: whichever has the lowest
+    log loss on held-out folds.
 
     Returns the fit on all the data, the cross-validated losses in nats, and the probabilities
     (N, 7) that each photograph gets from a fit without its fold.
     """
-    penalties = {"temperature": None, "temperature and offsets": 5.0}
+    penalties = {"temperature": None} | {f"temperature and offsets, pull {pull:g}": pull for pull in OFFSET_PULLS}
     losses, held_out = {}, {}
     for name, penalty in penalties.items():
         held_out[name] = np.full((len(labels), len(start)), np.nan)

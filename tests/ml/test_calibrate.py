@@ -54,7 +54,7 @@ def test_offsets_are_taken_where_they_help_and_held_out_answers_come_from_other_
     logits, labels = drawn
     fold = calibrate.folds_of(np.arange(len(labels)))
     shifted = calibrate.choose_calibration(logits + np.linspace(-2, 2, 7), labels, fold, NOTHING)
-    assert shifted["method"] == "temperature and offsets"
+    assert shifted["method"] == "temperature and offsets, pull 5"
     out = fold == 2
     temperature, offsets = calibrate.fit_temperature((logits + np.linspace(-2, 2, 7))[~out], labels[~out], NOTHING, 5.0)
     expected = softmax((logits + np.linspace(-2, 2, 7))[out] / temperature + offsets)
