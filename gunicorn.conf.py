@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"
+from ops.address import with_port
+from ops.checks import warn_of_development
+
+bind = with_port(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
 worker_class = "ops.web_worker.PatientWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 threads = int(os.environ.get("WEB_THREADS") or 8)
@@ -29,3 +32,7 @@ control_socket_disable = True
 # No access log: addresses carry what people searched for, and that may be a name.
 accesslog = None
 loglevel = os.environ.get("LOG_LEVEL") or "warning"
+
+
+def on_starting(server):
+    warn_of_development(os.environ, server.log.warning)

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from config import ConfigurationError, load_config
+from ops.address import line_for_phones, url_here
 from ops.checks import CannotStart, lock_data_dir, require_free_port, require_writable
 from ops.process import Process, die_with_parent
 from ops.redis import find_redis_server, redis_command
@@ -25,9 +26,10 @@ def main(env):
             require_free_port(host, port)
             processes = plan_processes(config, env)
             prepare(env)
-            address = f"http://{'localhost' if host in {'0.0.0.0', '::'} else host}:{port}"
-            ready = f"The portal runs at {address} with its data in {config.DATA_DIR}. Ctrl-C stops it."
-            supervise(processes, f"{address}/healthz", lambda: print(ready, flush=True))
+            url = url_here(host, port)
+            ready = f"The portal runs at {url} with its data in {config.DATA_DIR}. Ctrl-C stops it."
+            lines = filter(None, (ready, line_for_phones(host, port)))
+            supervise(processes, f"{url}/healthz", lambda: print(*lines, sep="\n", flush=True))
     except (CannotStart, ConfigurationError) as problem:
         print(problem, file=sys.stderr)
         return 1

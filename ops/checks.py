@@ -51,6 +51,12 @@ def require_free_port(host, port):
         raise CannotStart(f"Port {port} on {host} cannot be used ({problem}). Choose another: make run PORT=...")
 
 
+def warn_of_development(env, warn):
+    """Not refused, as `make run` on PostgreSQL is a way to try it out; but nobody shall work like that unawares."""
+    if env.get("DATABASE_URL", "").startswith("postgres") and env.get("PORTAL_ENV") != "production":
+        warn("PORTAL_ENV is not production: cookies go without TLS too, and missing secrets are made up.")
+
+
 def _bind_problem(host, port):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:

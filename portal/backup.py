@@ -103,10 +103,11 @@ def _write_rows(file):
 
 def _read_rows(file, connection):
     head = json.loads(file.readline())
-    if head["revision"] != _revision(connection):
+    wanted, found = head["revision"], _revision(connection)
+    if wanted != found:
+        problem = f"The backup is of schema {wanted}. On a new database" if found else "This database has no tables:"
         raise CannotRestore(
-            f"The backup is of schema {head['revision']}. On a new database run "
-            f"`flask --app portal db upgrade {head['revision']}`, restore, then `flask --app portal db upgrade`."
+            f"{problem} run `flask --app portal db upgrade {wanted}`, restore, then `flask --app portal db upgrade`."
         )
     tables = _existing_tables(connection)
     for table in tables:
@@ -200,23 +201,21 @@ def _read_value(kind, value):
     return uuid.UUID(value) if isinstance(kind, Uuid) else value
 
 
-def passphrase_option(*, asked_twice):
-    return click.option(
-        "--passphrase",
-        envvar="BACKUP_PASSPHRASE",
-        prompt=True,
-        hide_input=True,
-        confirmation_prompt=asked_twice,
-        help="Opens the file; by default BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.",
-    )
+def read_passphrase(*, is_asked_twice):
+    """BACKUP_PASSPHRASE, else asked for. No option: a command line ends in the shell's history and in `ps`."""
+    given = os.environ.get("BACKUP_PASSPHRASE")
+    return given or click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_asked_twice)
 
 
 @click.command("backup")
 @click.argument("file", type=click.Path(dir_okay=False))
-@passphrase_option(asked_twice=True)
 @with_appcontext
-def backup_command(file, passphrase):
-    """Write the whole database, sealed with a passphrase, to FILE. The portal may go on running."""
+def backup_command(file):
+    """Write the whole database, sealed with a passphrase, to FILE. The portal may go on running.
+
+    The passphrase is taken from BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.
+    """
+    passphrase = read_passphrase(is_asked_twice=True)
     if len(passphrase) < MIN_PASSPHRASE_LENGTH:
         raise click.ClickException(f"The passphrase needs at least {MIN_PASSPHRASE_LENGTH} characters.")
     try:
@@ -230,15 +229,15 @@ def backup_command(file, passphrase):
 
 @click.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@passphrase_option(asked_twice=False)
 @with_appcontext
-def restore_command(file, passphrase):
+def restore_command(file):
     """Fill an empty, migrated database from a backup FILE: everything in it, or nothing.
 
+    The passphrase is taken from BACKUP_PASSPHRASE, else asked for.
     When the audit trail in the backup is broken, everything is restored all the same, and status 1 says so.
     """
     try:
-        counts = restore_backup(file, passphrase)
+        counts = restore_backup(file, read_passphrase(is_asked_twice=False))
     except CannotRestore as error:
         raise click.ClickException(str(error)) from error
     restored = f"{sum(counts.values())} rows restored from {file}"

@@ -25,10 +25,6 @@ class BarChart:
     width: int = WIDTH
     height: int = HEIGHT
 
-    @property
-    def total(self):
-        return sum(bar.value for bar in self.bars)
-
 
 def chart_by_time(counts):
     """Bars for {ISO date: count}, without gaps from the first day to the last; None when there is nothing to draw.

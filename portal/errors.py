@@ -1,4 +1,4 @@
-"""Errors in the user's words, in the portal's dress, with a reference number to quote."""
+"""Errors in the user's words, in the portal's dress, with a number to quote where the log has a line of it."""
 
 import secrets
 import traceback
@@ -111,8 +111,6 @@ def _log(error):
 
 def _page(code, *, text=None, reference=None, headers=None):
     title, explanation = EXPLANATIONS.get(code, EXPLANATIONS[400 if code < 500 else 500])
-    page = render_template(
-        "error.html", code=code, title=title, text=text or explanation, reference=reference or secrets.token_hex(4)
-    )
+    page = render_template("error.html", code=code, title=title, text=text or explanation, reference=reference)
     kept = [(name, value) for name, value in headers or () if name in {"Allow", "Retry-After"}]
     return page, code, kept

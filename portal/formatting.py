@@ -102,10 +102,6 @@ def device_name(user_agent):
     return ", ".join(filter(None, found)) or user_agent or _("Unknown device")
 
 
-def about_in_hundred(probability):
-    return explanations.about_in_hundred(probability)
-
-
 def class_name(code, voice="clinician"):
     return _name(explanations.CLASS_NAMES[voice], code)
 
@@ -119,11 +115,6 @@ def site_name(code):
     return _name(explanations.SITE_NAMES, code)
 
 
-def place_name(lesion):
-    """Where a Lesion is, as exactly as it was noted: "Leg, left side, from behind"."""
-    return explanations.place_name(lesion)
-
-
 def tier_name(code):
     return _name(explanations.TIER_NAMES, code)
 
@@ -134,11 +125,6 @@ def status_name(code):
 
 def disposition_name(code):
     return _name(explanations.DISPOSITION_NAMES, code)
-
-
-def reason_text(reason, has_chance=True):
-    """One sentence for a reason of Case.tier_reasons; without ``has_chance``, without the model's number."""
-    return explanations.reason_text(reason, has_chance)
 
 
 def retake_text(code):
@@ -178,15 +164,15 @@ FILTERS = (
     three_digits,
     file_size,
     device_name,
-    about_in_hundred,
+    explanations.about_in_hundred,
     class_name,
     diagnosis_name,
     site_name,
-    place_name,
+    explanations.place_name,
     tier_name,
     status_name,
     disposition_name,
-    reason_text,
+    explanations.reason_text,
     retake_text,
     failure_text,
     role_name,

@@ -2,15 +2,19 @@
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import threading
 from http.server import HTTPServer, SimpleHTTPRequestHandler
+from types import SimpleNamespace
 
+import gunicorn.util
 import pytest
 
 from config import ROOT
+from ops import address
 from ops.checks import CannotStart
 from ops.process import Process
 from ops.supervisor import supervise
@@ -106,6 +110,50 @@ def test_a_taken_port_is_said_in_one_line(data_dir):
         port = str(listener.getsockname()[1])
         lines = refused({"DATA_DIR": str(data_dir), "PORT": port})
     assert len(lines) == 1 and f"Port {port}" in lines[0]
+
+
+def web_settings(monkeypatch, **env):
+    """gunicorn.conf.py as the web server reads it in this environment."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(ROOT / "gunicorn.conf.py")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://localhost:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("::", "http://localhost:8000"),
+    ],
+)
+def test_every_kind_of_host_is_one_the_web_server_and_a_browser_understand(monkeypatch, host, url):
+    bind = web_settings(monkeypatch, HOST=host, PORT="8000")["bind"]
+    assert gunicorn.util.parse_address(bind) == (host, 8000)
+    assert address.url_here(host, "8000") == url
+
+
+def test_phones_are_told_an_address_where_they_are_let_in(monkeypatch):
+    assert address.line_for_phones("127.0.0.1", "8000") is None and address.line_for_phones("::1", "8000") is None
+    monkeypatch.setattr(address, "_find_address", lambda: "192.168.1.7")
+    assert "http://192.168.1.7:8000." in address.line_for_phones("0.0.0.0", "8000")
+    monkeypatch.setattr(address, "_find_address", lambda: None)
+    assert "`hostname -I`" in address.line_for_phones("::", "8000")
+
+
+def test_postgresql_without_production_is_said_in_one_line(monkeypatch):
+    warnings = []
+    server = SimpleNamespace(log=SimpleNamespace(warning=warnings.append))
+
+    def start(**env):
+        web_settings(monkeypatch, **env)["on_starting"](server)
+
+    start(DATABASE_URL="", PORTAL_ENV="")
+    start(DATABASE_URL="postgresql://portal@database/portal", PORTAL_ENV="production")
+    assert warnings == []
+    start(PORTAL_ENV="")
+    assert len(warnings) == 1 and "PORTAL_ENV is not production" in warnings[0]
 
 
 @pytest.fixture

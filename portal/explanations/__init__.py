@@ -13,7 +13,6 @@ from portal.explanations.names import (
     diagnosis_name,
     place_name,
     site_name,
-    tier_name,
 )
 from portal.explanations.reasons import FAILURES, PROBLEMS, REASONS, RETAKES, reason_text
 from portal.explanations.texts import DECISIONS, MAP_CAPTION
@@ -40,5 +39,4 @@ __all__ = [
     "place_name",
     "reason_text",
     "site_name",
-    "tier_name",
 ]

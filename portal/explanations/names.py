@@ -101,7 +101,3 @@ def place_name(lesion):
     if lesion.body_site in _SEEN_FROM_BOTH:
         words.append(VIEW_NAMES.get(lesion.body_view))
     return ", ".join(str(word) for word in words if word)
-
-
-def tier_name(code):
-    return str(TIER_NAMES[code])

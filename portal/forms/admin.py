@@ -3,7 +3,7 @@
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, EmailField, HiddenField, RadioField, SelectMultipleField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import InputRequired
+from wtforms.validators import DataRequired, InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.formatting import ROLE_NAMES
@@ -18,7 +18,7 @@ class ChecklistField(SelectMultipleField):
 class UserForm(Form):
     """``clinics`` gets its choices from the view: a SelectChoice each."""
 
-    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), at_most(120)])
+    name = StringField(_("Name"), validators=[DataRequired(message=_("Enter the name.")), at_most(120)])
     role = RadioField(
         _("Role"),
         choices=[SelectChoice(*role) for role in ROLE_NAMES.items()],
@@ -40,7 +40,7 @@ class NewUserForm(UserForm):
 
 
 class ClinicForm(Form):
-    name = StringField(_("Name"), validators=[InputRequired(message=_("Enter the name.")), at_most(120)])
+    name = StringField(_("Name"), validators=[DataRequired(message=_("Enter the name.")), at_most(120)])
     first_read_required = BooleanField(_("Clinicians note their own impression before they see the computer's view"))
 
 

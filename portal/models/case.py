@@ -58,6 +58,8 @@ class Case(db.Model):
     status: Mapped[str] = mapped_column(String(12), default="queued")
     status_changed_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
     attempts: Mapped[int] = mapped_column(default=0)
+    # Of the worker that may write its result. Its attempt's number is no such sign: a retry begins to count anew.
+    claim_key: Mapped[str | None] = mapped_column(String(32))
     lease_expires_at = mapped_column(UtcDateTime)
     ring_at = mapped_column(UtcDateTime, default=utc_now)  # when the sweeper next rings for it
     failure_reason: Mapped[str | None] = mapped_column(String(40))  # a key of portal.explanations.FAILURES

@@ -48,7 +48,7 @@ class AccountToken(db.Model):
 
 
 class LoginAttempt(db.Model):
-    """A password that was tried; counted per address in the database, so that no restart forgets it."""
+    """A password or code that was tried; counted per address in the database, so that no restart forgets it."""
 
     __table_args__ = (
         Index("ix_login_attempt_address_at", "address", "at"),
@@ -57,6 +57,7 @@ class LoginAttempt(db.Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(String(45))
-    email_hash: Mapped[str] = mapped_column(String(64))
+    # Of the email, or of whose code it was; the column has the name of the time when there were no codes.
+    subject_hash: Mapped[str] = mapped_column("email_hash", String(64))
     succeeded: Mapped[bool] = mapped_column(default=False)
     at = mapped_column(UtcDateTime, default=utc_now, nullable=False)

@@ -14,6 +14,7 @@ PAGE_SIZE = 25
 
 # The most pressing for the one who sent it first.
 GROUPS = ("needs_you", "waiting", "done")
+TO_CALL = "to_call"  # a row's place in the list, of those that need you
 
 _newer = aliased(Case)
 is_replaced = exists().where(_newer.replaces_id == Case.id)
@@ -69,16 +70,18 @@ _TO_CALL = {"urgent": 6, "soon": 4, "cannot_assess": 4}
 _URGENCIES = range(max(_NEWS.values()) + 1)
 
 
-def _urgency_of_case():
-    """How pressing a case is for the one who sent it; 0 where it asks for no act."""
-    now = utc_now()
-    waits_too_long = and_(
+def _waits_too_long(now):
+    return and_(
         or_(Case.status.in_((*BEING_READ, "classified")), and_(Case.status == "failed", not_(has_newer_case))),
         or_(*(and_(Case.tier == tier, Case.submitted_at < now - wait) for tier, wait in CALL_AFTER.items())),
         not_(_is_anonymous),
     )
+
+
+def _urgency_of_case(now):
+    """How pressing a case is for the one who sent it; 0 where it asks for no act."""
     return case(
-        (waits_too_long, case(_TO_CALL, value=Case.tier)),
+        (_waits_too_long(now), case(_TO_CALL, value=Case.tier)),
         (_needs_photo, _NEEDS_PHOTO),
         (_is_withdrawn, _WITHDRAWN),
         (_is_news, case(_NEWS, value=_latest)),
@@ -96,18 +99,21 @@ def _group_of_case(urgency):
 
 def count_cases(user, *, of_clinic=False):
     """{group: number of cases}, for the cases this user sent or, ``of_clinic``, all of the clinic."""
-    group = _group_of_case(_urgency_of_case()).label("place")
+    group = _group_of_case(_urgency_of_case(utc_now())).label("place")
     statement = db.select(group, func.count()).where(_scope(user, of_clinic)).group_by(group)
     return {**dict.fromkeys(GROUPS, 0), **dict(db.session.execute(statement).all())}
 
 
 def list_cases(user, *, group=None, of_clinic=False, after=None):
-    """([(case, group)], (urgency, id) to continue after or None): what needs the user first, then the newest.
+    """([(case, place)], (urgency, id) to continue after or None): what needs the user first, then the newest.
 
+    ``place`` is the case's group, or TO_CALL of those that need the user to call the clinician.
     ``after`` is that pair of the page before: its last case may have been opened since, and asks for no act any more.
     """
-    urgency = _urgency_of_case()
-    place, order = _group_of_case(urgency), (urgency, Case.submitted_at, Case.id)
+    now = utc_now()
+    urgency = _urgency_of_case(now)
+    group_of_case, order = _group_of_case(urgency), (urgency, Case.submitted_at, Case.id)
+    place = case((_waits_too_long(now), TO_CALL), else_=group_of_case)
     statement = (
         db.select(Case, place, urgency)
         .where(_scope(user, of_clinic))
@@ -121,12 +127,12 @@ def list_cases(user, *, group=None, of_clinic=False, after=None):
         .limit(PAGE_SIZE + 1)
     )
     if group in GROUPS:
-        statement = statement.where(place == group)
+        statement = statement.where(group_of_case == group)
     if after and (start := _position(user, order, *after)):
         values = (literal(value, column.type) for value, column in zip(start, order, strict=True))
         statement = statement.where(tuple_(*order) < tuple_(*values))
     found = db.session.execute(statement).all()
-    rows = [(case, group) for case, group, _urgency in found[:PAGE_SIZE]]
+    rows = [(case, place) for case, place, _urgency in found[:PAGE_SIZE]]
     last = found[PAGE_SIZE - 1] if len(found) > PAGE_SIZE else None
     return rows, last and (last[2], last[0].id)
 

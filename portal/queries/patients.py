@@ -61,8 +61,15 @@ def find_patients(user, text, after=None):
 
 
 def suggest_patients(user, text):
-    """([(patient, [KnownLesion])] of the first few matches, whether there are more)."""
-    matching = _matching(db.select(Patient), user, text).options(selectinload(Patient.lesions))
+    """([(patient, [KnownLesion])] of the first few whom a new case may be about, whether there are more).
+
+    Whose reference is the text comes first, then those whose reference begins with it: of a short reference that is
+    part of many others, nothing more can be typed.
+    """
+    reference = Patient.reference
+    ranks = (func.lower(reference) != func.lower(text), ~reference.istartswith(text, autoescape=True))
+    matching = _matching(db.select(Patient), user, text).where(Patient.anonymised_at.is_(None))
+    matching = matching.order_by(None).order_by(*ranks, reference, Patient.id).options(selectinload(Patient.lesions))
     found = db.session.scalars(matching.limit(SUGGESTION_COUNT + 1)).all()
     patients = found[:SUGGESTION_COUNT]
     known = {row.lesion.id: row for row in known_lesions([lesion for each in patients for lesion in each.lesions])}

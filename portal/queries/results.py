@@ -52,13 +52,14 @@ class ResultFilters:
         }
 
     def conditions(self):
-        chosen = (
-            (Case.submitted_at.__ge__, self.submitted_from),
-            (Case.submitted_at.__lt__, self.submitted_before),
-            (Case.clinic_id.__eq__, self.clinic_id),
-            (Case.status.__eq__, self.status),
-        )
-        return [compare(value) for compare, value in chosen if value is not None]
+        if self.submitted_from is not None:
+            yield Case.submitted_at >= self.submitted_from
+        if self.submitted_before is not None:
+            yield Case.submitted_at < self.submitted_before
+        if self.clinic_id is not None:
+            yield Case.clinic_id == self.clinic_id
+        if self.status is not None:
+            yield Case.status == self.status
 
 
 def select_result_rows(filters):

@@ -15,6 +15,7 @@ from portal.models.login import hash_token, new_token
 from portal.services import audit, rows
 from portal.services.attempts import confirm_password
 from portal.services.logins import end_sessions
+from portal.services.names import checked_name
 
 RESET_LINK_LIFETIME = timedelta(hours=24)
 
@@ -22,14 +23,14 @@ RESET_LINK_LIFETIME = timedelta(hours=24)
 def create_user(*, email, name, role, clinics, password=None):
     """A new account; without a password it opens by a reset link only.
 
-    Raises DomainError, with the field it belongs to, when the email, role, clinics or password cannot be used.
+    Raises DomainError, with the field it belongs to, when the email, name, role, clinics or password cannot be used.
     """
-    email = normalise_email(email)
+    email, name = normalise_email(email), checked_name(name)
     clinic_ids = [clinic.id for clinic in clinics]
     password_hash = _hash_checked(password, email=email, name=name) if password is not None else None
     begin_write(db.session)
     clinics = _load_clinics(role, clinic_ids)
-    user = User(email=email, name=name.strip(), role=role, clinics=clinics, password_hash=password_hash)
+    user = User(email=email, name=name, role=role, clinics=clinics, password_hash=password_hash)
     db.session.add(user)
     with rows.unique(taken=_("An account with this email exists."), field="email"):
         audit.record(action="user.create", target=user, details={"role": role, "clinics": clinic_ids})
@@ -42,6 +43,7 @@ def update_user(*, user, expected, name, role, clinics):
 
     ``expected``: the details_mark that the editor saw; Conflict when somebody changed the account since.
     """
+    name = checked_name(name)
     clinic_ids = sorted(clinic.id for clinic in clinics)
     begin_write(db.session)
     other_admins = _lock_with_admins(user)
@@ -50,7 +52,7 @@ def update_user(*, user, expected, name, role, clinics):
     if role != "admin":
         _keep_one_admin(user, other_admins)
     before = _describe(user)
-    user.name, user.role, user.clinics = name.strip(), role, _load_clinics(role, clinic_ids, kept=user.clinics)
+    user.name, user.role, user.clinics = name, role, _load_clinics(role, clinic_ids, kept=user.clinics)
     changed = {"before": before, "after": _describe(user)}
     audit.record(action="user.update", target=user, details=changed)
     db.session.commit()

@@ -35,18 +35,14 @@ def count_attempt(*, address, subject, subject_limit=None):
     begin_write(db.session)
     _wait_for_turn(network, subject_hash if subject_limit is not None else None)
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.at <= since))
-    failures = _count_failures(LoginAttempt.address == network)
-    limit = current_app.config["LOGIN_FAILURES_PER_ADDRESS"]
-    is_refused = failures >= limit
+    is_refused = _count_failures(LoginAttempt.address == network) >= current_app.config["LOGIN_FAILURES_PER_ADDRESS"]
     if subject_limit is not None:
-        is_refused = is_refused or _count_failures(LoginAttempt.email_hash == subject_hash) >= subject_limit
+        is_refused = is_refused or _count_failures(LoginAttempt.subject_hash == subject_hash) >= subject_limit
     if is_refused:
         db.session.rollback()
         minutes = round(current_app.config["LOGIN_WINDOW"].total_seconds() / 60)
         raise TooManyTries(_("Too many wrong tries. Wait %(minutes)s minutes, then try again.", minutes=minutes))
-    if failures == limit - 1:
-        audit.record(action="login.limit_reached")
-    attempt = LoginAttempt(address=network, email_hash=subject_hash, at=now)
+    attempt = LoginAttempt(address=network, subject_hash=subject_hash, at=now)
     db.session.add(attempt)
     db.session.commit()
     return attempt.id
@@ -59,12 +55,26 @@ def mark_succeeded(attempt_id):
         attempt.succeeded = True
 
 
+def mark_failed(attempt_id):
+    """Inside the caller's write transaction: this try was wrong. The one that uses up the address's is audited."""
+    attempt = db.session.get(LoginAttempt, attempt_id)
+    if attempt is None:
+        return
+    # Later ones, which may be under evaluation, are not its own: each number is reached by one try alone.
+    so_far = _count_failures((LoginAttempt.address == attempt.address) & (LoginAttempt.id <= attempt.id))
+    if so_far == current_app.config["LOGIN_FAILURES_PER_ADDRESS"]:
+        audit.record(action="login.limit_reached")
+
+
 def confirm_password(*, user, password, address, field):
     """Somebody logged in proves that it is still them; raises DomainError at ``field`` when the password is wrong."""
     attempt_id = count_attempt(address=address, subject=user.email)
     password_hash = user.password_hash
     db.session.rollback()  # no transaction stays open while the password is compared
     if not passwords.verify_password(password_hash, password):
+        begin_write(db.session)
+        mark_failed(attempt_id)
+        db.session.commit()
         raise DomainError(_("This is not your password."), field=field)
     begin_write(db.session)
     mark_succeeded(attempt_id)

@@ -17,6 +17,7 @@ from portal.extensions import db
 from portal.images import UnusablePhoto, clean_photo
 from portal.models import CHECKLIST, Case, Image, Patient
 from portal.quality import measure_quality
+from portal.queries.cases import is_replaced
 from portal.services import audit, classification, patients
 
 
@@ -47,7 +48,7 @@ def submit_case(
     ``patient`` is a Patient or a dict of add_patient's values, by default at the submitter's clinic;
     ``lesion`` is a Lesion of that patient or a dict of body_site, body_view, map_x, map_y;
     ``dermoscopic`` and ``overview`` are the bytes of uploaded files;
-    ``replaces`` is the case whose photo was asked for again.
+    ``replaces`` is the case whose photo was asked for again; any new photo of the spot answers an open request.
     Raises DomainError with the field that cannot be, AlreadySent when the first case of the key says something else,
     Conflict when ``replaces`` has its new photo already.
     """
@@ -106,6 +107,7 @@ def retry_case(*, case, actor=None):
 def take_case(*, case, clinician):
     """Show the others that ``clinician`` reads this case, for TAKEN_MINUTES from now."""
     _lock(case)
+    _check_undecided(case)
     now = utc_now()
     if case.is_taken(now) and case.taken_by_id != clinician.id:
         raise Conflict(_("%(name)s has this case open.", name=case.taken_by.name))
@@ -130,8 +132,7 @@ def ask_retake(*, case, clinician, reason):
     if reason not in RETAKES:
         raise DomainError(_("Say what to change about the photo."), field="reason")
     _lock(case)
-    if case.status in ("reviewed", "retake"):
-        raise Conflict(_("This case was decided while you had it open."))
+    _check_undecided(case)
     case.change_status("retake")
     case.retake_reason = reason
     case.failure_reason = None
@@ -153,7 +154,7 @@ def _confirm_repeat(first, *, patient, lesion, replaces, answers, photos):
     is_same = (
         _is_row(first.patient, patient)
         and _is_row(first.lesion, lesion)
-        and first.replaces_id == (replaces and replaces.id)
+        and (replaces is None or first.replaces_id == replaces.id)
         and all(getattr(first, name) == value for name, value in answers.items())
         and {image.kind: image.sha256 for image in first.images}
         == {kind: photo.sha256 for kind, photo in photos.items()}
@@ -223,8 +224,10 @@ def _new_case(submitter, lesion, answers, quality):
 
 
 def _answered_request(replaces, lesion):
+    """The request for a new photo that this photo answers: the one named, or else the spot's open one, if any."""
     if replaces is None:
-        return None
+        requests = db.select(Case).where(Case.lesion_id == lesion.id, Case.status == "retake", ~is_replaced)
+        return db.session.scalar(requests.order_by(Case.submitted_at.desc()).limit(1).with_for_update(of=Case))
     db.session.refresh(replaces, with_for_update=True)
     if replaces.lesion_id != lesion.id:
         raise DomainError(_("The new photo must be of the same spot."), field="body_site")
@@ -232,6 +235,13 @@ def _answered_request(replaces, lesion):
     if replaces.status != "retake" or answered is not None:
         raise Conflict(_("No new photo is needed for this case any more."))
     return replaces
+
+
+def _check_undecided(case):
+    if case.status == "retake":
+        raise Conflict(_("Somebody asked for a new photo while you had this case open."))
+    if case.status == "reviewed":
+        raise Conflict(_("This case was decided while you had it open."))
 
 
 def _lock(case):

@@ -40,10 +40,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write one case's result, as long as nobody claimed it since."""
+    """The right to write one case's result, until it is given up or somebody claims it anew."""
 
     case_id: uuid.UUID
-    attempt: int
+    key: str
     photo: bytes  # JPEG
     age_years: int | None
     sex: str | None
@@ -93,9 +93,9 @@ def load_classifier():
 def claim_case(case_id):
     """A Claim, or None when the case is done, in other hands, or out of attempts."""
     begin_write(db.session)
-    now = utc_now()
+    now, key = utc_now(), uuid.uuid4().hex
     expires = now + timedelta(seconds=current_app.config["LEASE_SECONDS"])
-    attempt = db.session.scalar(
+    claimed_id = db.session.scalar(
         db.update(Case)
         .where(
             Case.id == case_id,
@@ -106,21 +106,22 @@ def claim_case(case_id):
             status="running",
             status_changed_at=now,
             attempts=Case.attempts + 1,
+            claim_key=key,
             lease_expires_at=expires,
             ring_at=expires,
             facts_then=None,
         )
-        .returning(Case.attempts)
+        .returning(Case.id)
         .execution_options(synchronize_session=False)
     )
-    if attempt is None:
+    if claimed_id is None:
         db.session.rollback()
         return None
     # With the claim, so that a correction of the patient's details comes before it or after.
     facts = db.select(Case.age_years, Patient.sex, Lesion.body_site).join(Case.lesion).join(Lesion.patient)
     age_years, sex, body_site = db.session.execute(facts.where(Case.id == case_id)).one()
     db.session.commit()
-    return Claim(case_id, attempt, _read_photo(case_id), age_years, sex, body_site)
+    return Claim(case_id, key, _read_photo(case_id), age_years, sex, body_site)
 
 
 def finish_case(claim, prediction, *, thresholds, is_validated):
@@ -232,7 +233,7 @@ def _claimed(claim, *, or_decided=False):
     if or_decided:
         is_ours |= (Case.status == "reviewed") & Case.prediction_id.is_(None)
     return db.session.scalar(
-        db.select(Case).where(Case.id == claim.case_id, is_ours, Case.attempts == claim.attempt).with_for_update()
+        db.select(Case).where(Case.id == claim.case_id, is_ours, Case.claim_key == claim.key).with_for_update()
     )
 
 
@@ -278,7 +279,7 @@ def _to_png(activation_map):
 
 def _give_up(case, reason):
     case.change_status("failed")
-    case.failure_reason, case.facts_then = reason, None
+    case.failure_reason, case.facts_then, case.claim_key = reason, None, None
     case.set_triage(_decide(case, prediction=None, model_failed=True))
     audit.record(action="case.fail", target=case, clinic_id=case.clinic_id, details={"reason": reason})
 

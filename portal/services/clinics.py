@@ -3,15 +3,16 @@
 from flask_babel import gettext as _
 
 from portal.database import begin_write
-from portal.errors import Conflict, DomainError
+from portal.errors import Conflict
 from portal.extensions import db
 from portal.models import Clinic
 from portal.services import audit, rows
+from portal.services.names import checked_name
 
 
 def create_clinic(*, name, first_read_required=False):
     """Raises DomainError when the name is empty or taken."""
-    name = _checked(name)
+    name = checked_name(name)
     begin_write(db.session)
     clinic = Clinic(name=name, first_read_required=first_read_required)
     db.session.add(clinic)
@@ -32,7 +33,7 @@ def update_clinic(*, clinic, expected, name, first_read_required):
 
     ``expected``: the details_mark that the editor saw; Conflict when somebody changed the clinic since.
     """
-    name = _checked(name)
+    name = checked_name(name)
     begin_write(db.session)
     if rows.lock(clinic).details_mark != expected:
         raise Conflict(_("Somebody changed this clinic while you had the form open. This is how it is now."))
@@ -50,13 +51,6 @@ def set_clinic_active(*, clinic, is_active):
     action = "clinic.activate" if is_active else "clinic.deactivate"
     audit.record(action=action, target=clinic, clinic_id=clinic.id)
     db.session.commit()
-
-
-def _checked(name):
-    name = name.strip()
-    if not 1 <= len(name) <= 120:
-        raise DomainError(_("Enter a name of up to 120 characters."), field="name")
-    return name
 
 
 def _unique_name():

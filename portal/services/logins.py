@@ -10,7 +10,7 @@ from portal.extensions import db
 from portal.models import LoginSession, User
 from portal.models.login import hash_token, new_token
 from portal.services import audit, rows, two_factor
-from portal.services.attempts import count_attempt, mark_succeeded
+from portal.services.attempts import count_attempt, mark_failed, mark_succeeded
 
 CODE_FAILURES_PER_ACCOUNT = 10
 
@@ -26,7 +26,7 @@ def log_in(*, email, password, address, user_agent):
     attempt_id = count_attempt(address=address, subject=email)
     user_id, password_hash = _find_account(email)
     if not passwords.verify_password(password_hash, password):
-        _record_failure(user_id)
+        _record_failure(attempt_id, user_id)
         raise DomainError(_("Email or password is wrong."))
     # An outdated hash is made anew before the transaction: it takes a fifth of a second, and others wait to write.
     renewed = passwords.hash_password(password) if passwords.is_outdated(password_hash) else password_hash
@@ -34,7 +34,7 @@ def log_in(*, email, password, address, user_agent):
     # A new password ends the sessions it finds: this one is there before, or is refused after.
     user = rows.lock(db.session.get(User, user_id))
     if not user.is_active or user.password_hash != password_hash:
-        _record_failure(user_id)
+        _record_failure(attempt_id, user_id)
         raise DomainError(_("Email or password is wrong."))
     user.password_hash = renewed
     mark_succeeded(attempt_id)
@@ -53,7 +53,7 @@ def pass_second_step(*, login_session, code, address):
     user = rows.lock(db.session.get(User, user_id))
     kind = two_factor.use_code(user, code)
     if kind is None or login_session.ended_at is not None:
-        _record_failure(user_id)
+        _record_failure(attempt_id, user_id)
         raise DomainError(_("This code is wrong or was used before. Wait for the next one."), field="code")
     mark_succeeded(attempt_id)
     _renew(login_session)
@@ -133,7 +133,8 @@ def _find_account(email):
     return row or (None, None)
 
 
-def _record_failure(user_id):
+def _record_failure(attempt_id, user_id):
     begin_write(db.session)
     audit.record(action="login.failed", target=db.session.get(User, user_id) if user_id else None)
+    mark_failed(attempt_id)
     db.session.commit()

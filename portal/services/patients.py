@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from flask_babel import gettext as _
-from sqlalchemy.exc import IntegrityError
 
 from ml.labels import SEXES, SITES
 from portal.database import begin_write, utc_now
@@ -19,11 +18,14 @@ def add_patient(*, clinic, reference, name="", birth_year=None, sex=None, skin_t
     Raises DomainError with the field that cannot be.
     """
     details = _checked(reference, name, birth_year, sex, skin_type)
+    # Before the new row points to its clinic: whoever renames that holds the end of the trail, which this waits for.
+    if known := _find_holder(clinic.id, details["reference"]):
+        message = _(
+            "%(reference)s is registered already. Choose this patient from the list.", reference=known.reference
+        )
+        raise DomainError(message, field="reference")
     patient = Patient(clinic=clinic, created_by_id=creator.id if creator else None, **details)
-    # Before the new row points to its clinic: whoever renames that holds the end of the trail meanwhile.
-    audit.hold_end()
     db.session.add(patient)
-    _flush(_("%(reference)s is registered already. Choose this patient from the list.", reference=patient.reference))
     audit.record(action="patient.register", target=patient, clinic_id=clinic.id, actor=creator)
     return patient
 
@@ -48,10 +50,12 @@ def correct_patient(*, patient, editor, expected, **details):
         return changed
     in_cases = db.select(Case).join(Case.lesion).where(Lesion.patient_id == patient.id).order_by(Case.id)
     cases = db.session.scalars(in_cases.with_for_update(of=Case)).all()
+    if "reference" in changed and (other := _find_holder(patient.clinic_id, details["reference"], but=patient)):
+        message = _("%(reference)s is another patient's reference.", reference=other.reference)
+        raise DomainError(message, field="reference")
     facts_then = {case.id: case.facts for case in cases}
     for name in changed:
         setattr(patient, name, details[name])
-    _flush(_("%(reference)s is another patient's reference.", reference=details["reference"]))
     tiers = {case.id: case.tier for case in cases}
     for case in cases:
         _carry_over(case, facts_then[case.id], changed)
@@ -119,10 +123,12 @@ def _checked(reference, name, birth_year, sex, skin_type):
     return {"reference": reference, "name": name, "birth_year": birth_year, "sex": sex, "skin_type": skin_type}
 
 
-def _flush(taken):
-    """Write what is pending; ``taken`` says that another patient of the clinic has the reference."""
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        raise DomainError(taken, field="reference") from None
+def _find_holder(clinic_id, reference, but=None):
+    """The clinic's patient, ``but`` this one, who has the reference in whatever letters, as a search takes them too.
+
+    None: nobody has, and nobody gets it before the running write transaction ends.
+    """
+    audit.hold_end()
+    is_same = db.func.lower(Patient.reference) == db.func.lower(reference)
+    holders = db.select(Patient).where(Patient.clinic_id == clinic_id, is_same).limit(1)
+    return db.session.scalar(holders.where(Patient.id != but.id) if but else holders)

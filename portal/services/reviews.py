@@ -6,6 +6,7 @@ from portal.database import begin_write
 from portal.errors import Conflict, DomainError
 from portal.extensions import db
 from portal.models import DIAGNOSES, DISPOSITIONS, MONITOR_WEEKS_MAX, FirstRead, Review
+from portal.queries.first_reads import must_read_first
 from portal.services import audit
 
 
@@ -20,7 +21,7 @@ def record_first_read(*, case, reader, diagnosis):
     if _has_first_read(case, reader):
         raise Conflict(_("Your first impression of this case is recorded already."))
     _check_review_count(case, 0)
-    if not _is_silent(case):
+    if not must_read_first(case, reader):
         raise Conflict(_("This case needs no first impression any more. Go on to your decision."))
     read = FirstRead(case_id=case.id, reader_id=reader.id, diagnosis=diagnosis)
     db.session.add(read)
@@ -55,7 +56,7 @@ def record_review(
     _check_review_count(case, expected_review_count)
     if case.status == "retake" and not knows_retake:
         raise Conflict(_("Somebody asked for a new photo while you had this case open. Read why first."))
-    if _is_silent(case) and not _has_first_read(case, reviewer):
+    if must_read_first(case, reviewer):
         raise DomainError(_("Write down your first impression before you decide."))
     if case.prediction_id is not None and agrees is None:
         raise DomainError(_("Say whether you agree with the computer's view."), field="agrees")
@@ -95,11 +96,6 @@ def _check_disposition(disposition, monitor_weeks):
         raise DomainError(_("Choose what happens next."), field="disposition")
     if disposition == "monitor" and monitor_weeks not in range(1, MONITOR_WEEKS_MAX + 1):
         raise DomainError(_("Say in how many weeks to look again, 1 to 104."), field="monitor_weeks")
-
-
-def _is_silent(case):
-    """Whether the model's view waits for a reader's impression; the first review opens it to all."""
-    return case.prediction_id is not None and case.clinic.first_read_required and case.review_count == 0
 
 
 def _has_first_read(case, reader):

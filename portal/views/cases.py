@@ -3,7 +3,8 @@
 from datetime import timedelta
 from uuid import UUID
 
-from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from portal.database import utc_now
@@ -38,6 +39,8 @@ def index():
         rows, continued = list_due(current_user, now, after=position)
     else:
         rows, continued = list_cases(current_user, group=group, of_clinic=of_clinic, after=position)
+    if after and not rows:  # the last of them left the list meanwhile
+        return redirect(url_for(".index", group=group, clinic=1 if of_clinic else None))
     next_place, next_after = continued or (None, None)
     page = render_template(
         "cases/index.html",
@@ -60,6 +63,8 @@ def index():
 @require_role("health_worker")
 def new():
     patient, lesion, replaces = _chosen_rows()
+    if request.method != "POST" and (elsewhere := _refused_already(patient, replaces)):
+        return elsewhere
     form = NewCaseForm(patient=patient, lesion=lesion, replaces=replaces)
     first = None  # the case that this form made before, from other answers
     if form.validate_on_submit():
@@ -119,7 +124,7 @@ def told(case_id):
 
 
 @blueprint.post("/<uuid:case_id>/retry")
-@require_role("health_worker", "admin")
+@require_role("health_worker")
 def retry(case_id):
     retry_case(case=get_case_or_404(case_id), actor=current_user)
     return redirect(url_for(".show", case_id=case_id))
@@ -133,6 +138,25 @@ def _chosen_rows():
     if lesion and lesion.patient_id != patient.id:
         abort(404)
     return patient, lesion, replaces
+
+
+def _refused_already(patient, replaces):
+    """A redirect, with a word on why, where ``submit_case`` would take no photo; else None.
+
+    For the page only: what is sent to it was entered, and is answered there.
+    """
+    if replaces:
+        answer = next((each for each in replaces.lesion.cases if each.replaces_id == replaces.id), None)
+        if answer:
+            flash(_("The new photo was sent already: this is it."), "info")
+            return redirect(url_for(".show", case_id=answer.id))
+        if replaces.status != "retake":
+            flash(_("No new photo is needed for this case any more."), "info")
+            return redirect(url_for(".show", case_id=replaces.id))
+    if patient and patient.anonymised_at:
+        flash(_("This patient's record was closed. Register the patient anew."), "warning")
+        return redirect(url_for("patients.show", patient_id=patient.id))
+    return None
 
 
 def _named_row(name, get_or_404):

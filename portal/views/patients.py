@@ -21,7 +21,10 @@ blueprint = Blueprint("patients", __name__, url_prefix="/patients")
 @require_role(*ROLES)
 def index():
     text = _text()
-    rows, next_after = find_patients(current_user, text, after=request.args.get("after", type=UUID))
+    after = request.args.get("after", type=UUID)
+    rows, next_after = find_patients(current_user, text, after=after)
+    if after and not rows:  # the last of them are listed elsewhere by now, or nowhere
+        return redirect(url_for(".index", q=text or None))
     page = render_template("patients/index.html", rows=rows, next_after=next_after, text=text)
     record_view(action="patient.search", details={"found": len(rows)})
     return page

@@ -47,6 +47,8 @@ def index():
     if after is None:  # further down, what came to the top meanwhile is not shown
         session[_SEEN_KEY] = now.isoformat()
     queue = load_queue(current_user, filters, after=after and (request.args.get("place"), after))
+    if after and not queue.rows:  # the last of them left the list meanwhile
+        return redirect(url_for(".index", **filters.as_args()))
     last_at = None if queue.rows else last_review_at(current_user)
     page = render_template(
         "queue/index.html",
@@ -106,7 +108,7 @@ def read_filters(args):
     return QueueFilters(
         status=_choice(args.get("status"), STATUS_GROUPS) or "waiting",
         tier=_choice(args.get("tier"), (*TIERS, FIRST_READ)),
-        clinic_id=args.get("clinic", type=int),
+        clinic_id=_choice(args.get("clinic", type=int), [clinic.id for clinic in current_user.clinics]),
         site=_choice(args.get("site"), SITES),
         text=args.get("q", "").strip()[:40],
     )

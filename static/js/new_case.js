@@ -74,9 +74,8 @@ function update() {
   if (picker) who.querySelector(".step-next").hidden = !value("patient") && find("new-patient").hidden;
   steps.update();
   const missing = Object.keys(NEEDS).filter((name) => !NEEDS[name].isThere());
-  find("missing").textContent = missing.length
-    ? `${texts.missing} ${missing.map((name) => text("missing", name)).join(", ")}`
-    : texts.ready;
+  const asked = missing.length ? `${texts.missing} ${missing.map((name) => text("missing", name)).join(", ")}` : texts.ready;
+  find("missing").textContent = isReadingPhoto() ? texts.readingPhoto : asked;
   find("send").classList.toggle("btn-primary", !missing.length);
   find("send").classList.toggle("btn-outline-secondary", missing.length > 0);
 }
@@ -122,12 +121,18 @@ const bodyMap = find("body-maps") && connectBodyMap(
 
 const photos = [...form.querySelectorAll("[data-photo]")].map((root) => new PhotoField(root, texts, keepPhoto));
 
+function isReadingPhoto() {
+  return photos.some((field) => field.reading);
+}
+
 async function keepPhoto(field, isKept, problem) {
   showError(field.name, problem);
   update();
   if (isKept) return;
   draft.write({ [`photo:${field.name}`]: null }); // the old one goes even when the new one finds no room
-  if (field.blob) draft.write({ [`photo:${field.name}`]: await toBase64(field.blob) });
+  const { blob } = field;
+  const content = blob && (await toBase64(blob));
+  if (field.blob === blob) draft.write({ [`photo:${field.name}`]: content });
 }
 
 steps.connect((step) => {
@@ -192,7 +197,7 @@ find("start-over").addEventListener("click", () => {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (find("send").disabled) return;
+  if (find("send").disabled || isReadingPhoto()) return;
   const missing = Object.keys(NEEDS).find((name) => !NEEDS[name].isThere());
   if (missing) {
     ask(missing);

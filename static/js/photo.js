@@ -13,6 +13,7 @@ export class PhotoField {
     this.name = root.dataset.photo;
     this.input = root.querySelector("input[type=file]");
     this.blob = null;
+    this.reading = null; // the file being prepared; one chosen meanwhile takes its place
     root.querySelector(".photo-actions").hidden = false;
     this.camera = root.querySelector("[data-camera]");
     this.label = this.camera.textContent.trim();
@@ -33,17 +34,23 @@ export class PhotoField {
   async accept(file, isKept = false) {
     const advice = this.root.querySelector(".photo-advice");
     advice.hidden = true;
+    this.reading = file;
+    this.blob = null; // the one before is not to be sent any more
+    this.say(this.texts.readingPhoto);
+    this.changed(this, true);
     try {
-      this.say(this.texts.readingPhoto);
       const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
       const canvas = scaledDown(bitmap);
       bitmap.close();
-      this.blob = isKept ? file : await toJpeg(canvas);
+      const blob = isKept ? file : await toJpeg(canvas);
+      if (this.reading !== file) return;
+      this.blob = blob;
       this.show(canvas, isKept);
       this.advise(measure(canvas));
+      this.reading = null;
       this.changed(this, isKept);
     } catch {
-      this.refuse();
+      if (this.reading === file) this.refuse();
     }
   }
 
@@ -53,6 +60,7 @@ export class PhotoField {
 
   clear(problem = "") {
     this.blob = null;
+    this.reading = null;
     this.input.value = "";
     this.root.querySelector(".photo-preview").hidden = true;
     if (this.removal) this.removal.hidden = true;

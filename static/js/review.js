@@ -29,7 +29,7 @@ async function take() {
     taken.querySelector("[data-mine]").hidden = false;
     taken.querySelector("[data-free]").hidden = true;
   } else if (answer.status === 409) {
-    location.reload(); // somebody took it in this very moment: show who
+    location.reload(); // somebody took or decided it in this very moment: show who
   }
 }
 

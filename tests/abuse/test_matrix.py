@@ -59,7 +59,7 @@ ROUTES = {
     "bootstrap.static": Rule(ANYBODY),
     "cases.index": Rule(WORKER),
     "cases.new": Rule(WORKER),
-    "cases.retry": Rule(WORKER + ADMIN, of_clinic=True),
+    "cases.retry": Rule(WORKER, of_clinic=True),
     "cases.show": Rule(LOGGED_IN, of_clinic=True),
     "cases.status": Rule(LOGGED_IN, of_clinic=True),
     "cases.told": Rule(WORKER, of_clinic=True),
@@ -239,8 +239,8 @@ def test_an_admin_changes_nothing_silently(app, as_user, address, case):
         "admin.deactivate_clinic",
         "admin.activate_clinic",
         "admin.reset_password",
+        "admin.retry_case",
     }
-    assert changing & {"admin.retry_case", "cases.retry"}
 
 
 def everything():

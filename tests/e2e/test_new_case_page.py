@@ -21,6 +21,19 @@ XMLHttpRequest.prototype.send = async function (form) {
 """
 
 
+# Photos chosen while ``isSlow`` is set are ready only when ``finish()`` is called.
+PREPARE_SLOWLY = """
+window.isSlow = false;
+const waiting = [];
+window.finish = () => waiting.splice(0).forEach((go) => go());
+const toBlob = HTMLCanvasElement.prototype.toBlob;
+HTMLCanvasElement.prototype.toBlob = function (done, ...how) {
+  const { isSlow } = window;
+  toBlob.call(this, (blob) => (isSlow ? waiting.push(() => done(blob)) : done(blob)), ...how);
+};
+"""
+
+
 def test_a_reload_loses_nothing_and_success_leaves_nothing(phone):
     fill_in(phone)
     phone.reload()
@@ -62,6 +75,27 @@ def test_a_photo_from_further_away_can_be_taken_out_again(phone):
     send(phone)
     (case,) = stored_cases()
     assert [image.kind for image in case.images] == ["dermoscopic"]
+
+
+def test_the_photo_chosen_last_is_sent_and_none_while_it_is_prepared(phone):
+    phone.add_init_script(PREPARE_SLOWLY)
+    phone.reload()
+    fill_in(phone, lesion_photo(width=610))
+    phone.click("label:has(#consent)")
+    phone.evaluate("isSlow = true")
+    attach(phone, lesion_photo(width=620))
+    phone.locator("#missing", has_text="Preparing the photo").wait_for()
+    phone.click("#send")
+    assert phone.locator("#progress").is_hidden() and phone.locator("#dermoscopic-error").count() == 0
+    phone.evaluate("isSlow = false")
+    attach(phone, lesion_photo(width=630))
+    phone.get_by_text("630 × 600").wait_for()
+    phone.evaluate("finish()")
+    assert "630 × 600" in phone.locator("figcaption").first.inner_text()
+    phone.click("#send")
+    phone.wait_for_url("**/cases/*-*")
+    (case,) = stored_cases()
+    assert case.dermoscopic_image.width == 630
 
 
 def test_only_the_picture_leaves_the_phone_scaled_down(phone):

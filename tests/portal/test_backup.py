@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 
 import pytest
 from flask_migrate import downgrade, upgrade
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.databases
 
 PASSPHRASE = "a long enough passphrase"
 EARLIER = "2026_11_24_no_age_in_views"
-LATER = ("facts_then", "told_at", "told_by_id")  # columns of "case" that came after it
+LATER = ("facts_then", "told_at", "told_by_id", "claim_key")  # columns of "case" that came after it
 
 
 @pytest.fixture
@@ -169,6 +170,30 @@ def test_commands(backup, runner, data_dir, monkeypatch):
     monkeypatch.setenv("BACKUP_PASSPHRASE", "short")
     assert runner.invoke(args=["backup", str(data_dir / "short")]).exit_code == 1
     assert not (data_dir / "short").exists()
+
+
+def test_the_passphrase_is_asked_for_and_taken_from_no_command_line(backup, runner, data_dir, request, monkeypatch):
+    monkeypatch.delenv("BACKUP_PASSPHRASE", raising=False)
+    path = data_dir / "again"
+    result = runner.invoke(args=["backup", "--passphrase", PASSPHRASE, str(path)])
+    assert result.exit_code == 2 and "No such option" in result.output
+    result = runner.invoke(args=["backup", str(path)], input=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    assert result.exit_code == 0 and PASSPHRASE not in result.output
+    other = request.getfixturevalue("other")
+    result = other.test_cli_runner().invoke(args=["restore", str(path)], input=f"{PASSPHRASE}\n")
+    assert result.exit_code == 0 and "rows restored" in result.output
+
+
+def test_a_database_without_tables_is_told_what_it_lacks(backup, request):
+    request.getfixturevalue("other")
+    downgrade(revision="base")
+    db.session.execute(text("DROP TABLE alembic_version"))
+    db.session.commit()
+    with pytest.raises(CannotRestore, match="This database has no tables: run `flask") as refused:
+        restore_backup(backup, PASSPHRASE)
+    upgrade(revision=re.search(r"db upgrade (\w+)`, restore", str(refused.value))[1])
+    restore_backup(backup, PASSPHRASE)
+    assert db.session.scalar(select(db.func.count()).select_from(Case)) == 4
 
 
 def test_a_backup_with_a_broken_trail_still_brings_the_patients_back(backup, filled, request, monkeypatch):

@@ -72,7 +72,7 @@ def test_from_each_earlier_schema_with_data_up_and_down(app, release):
     case = factories.make_case("reviewed", prediction={"factors": [age]})
     case.seen_review_count = case.review_count  # as the way up takes every earlier decision to be
     factories.make_first_read(factories.make_case("classified"))
-    factories.save(LoginAttempt(address="203.0.113.9", email_hash="x" * 64, at=case.submitted_at))
+    factories.save(LoginAttempt(address="203.0.113.9", subject_hash="x" * 64, at=case.submitted_at))
     user = case.submitted_by
     factories.save(LoginSession(user=user, token_hash="y" * 64))
     factories.save(AccountToken(user=user, token_hash="z" * 64, expires_at=case.submitted_at))

@@ -6,7 +6,7 @@ from portal.database import utc_now
 from portal.extensions import db
 from portal.models import DISPOSITIONS
 from portal.queries import cases
-from portal.queries.cases import count_cases, list_cases
+from portal.queries.cases import TO_CALL, count_cases, list_cases
 from portal.services.retention import anonymise_patient
 from tests import factories
 
@@ -115,8 +115,9 @@ def test_what_waits_too_long_for_a_clinician_needs_somebody_to_call(nurse, make_
     routine = make_own("classified", submitted_at=now - timedelta(days=90))
     rows, _ = list_cases(nurse)
     places = {case.id: place for case, place in rows}
-    assert places[late.id] == "needs_you" and places[routine.id] == "waiting" and places[decided.id] == "done"
+    assert places[late.id] == TO_CALL and places[routine.id] == "waiting" and places[decided.id] == "done"
     assert places[early.id] == ("needs_you" if status == "failed" else "waiting")
+    assert late.id in ids(list_cases(nurse, group="needs_you")[0])
     # An emergency goes before a photo that may be anything.
     assert tier != "urgent" or rows[0][0].id == late.id
 

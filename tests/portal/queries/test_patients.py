@@ -89,6 +89,25 @@ def test_suggestions_carry_the_spots_and_when_they_were_last_seen(user, clinic):
     assert not has_more
 
 
+def suggested_references(user, text):
+    return [patient.reference for patient, _lesions in suggest_patients(user, text)[0]]
+
+
+def test_whose_reference_was_typed_comes_first_then_those_that_begin_with_it(user, clinic):
+    for reference in (*range(1017, 2017, 100), 170, "X-17", 17, "100%"):
+        factories.make_patient(clinic=clinic, reference=str(reference))
+    assert suggested_references(user, "17")[:4] == ["17", "170", "1717", "1017"]
+    factories.make_patient(clinic=clinic, reference="ab-12")
+    assert suggested_references(user, "AB-1") == ["ab-12"] and suggested_references(user, "0%") == ["100%"]
+    factories.make_patient(clinic=clinic, reference="a-ab-12")
+    assert suggested_references(user, "AB-12") == ["ab-12", "a-ab-12"]
+
+
+def test_nobody_is_suggested_whose_record_was_closed(user, clinic):
+    factories.make_patient(clinic=clinic, reference="anonymous-0123456789ab", anonymised_at=utc_now())
+    assert suggest_patients(user, "anonymous") == ([], False)
+
+
 def test_suggestions_say_whether_there_are_more(user, clinic):
     for _ in range(SUGGESTION_COUNT):
         factories.make_patient(clinic=clinic, name="Maria")

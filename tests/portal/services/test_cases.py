@@ -169,6 +169,44 @@ def test_a_new_photo_answers_one_request_once(app):
     assert count(Case) == 2
 
 
+def test_any_new_photo_of_the_spot_answers_its_open_request(app):
+    old = factories.make_case("retake")
+    factories.make_case("retake", lesion=factories.make_lesion(patient=old.patient))
+    values = factories.new_case_values(patient=old.patient, lesion=old.lesion)
+    answer = cases.submit_case(submitter=old.submitted_by, **values)
+    assert answer.replaces_id == old.id
+    assert cases.submit_case(submitter=old.submitted_by, **values).id == answer.id, "the form sent twice"
+    later = submit(old.submitted_by, patient=old.patient, lesion=old.lesion)
+    assert later.replaces_id is None
+    assert submit(old.submitted_by, patient=old.patient).replaces_id is None, "a new spot"
+
+
+def test_of_two_photos_of_a_spot_sent_at_once_one_answers_its_request(app):
+    old = factories.make_case("retake")
+    old_id, nurse_id, lesion_id = old.id, old.submitted_by_id, old.lesion_id
+
+    def send():
+        lesion = db.session.get(Lesion, lesion_id)
+        return submit(person(nurse_id), patient=lesion.patient, lesion=lesion).replaces_id
+
+    answered = in_threads(app, 3, send)
+    assert (answered.count(old_id), answered.count(None)) == (1, 2)
+
+
+def test_one_reference_written_in_two_ways_at_once_is_one_patient(app):
+    nurse_id = factories.make_user().id
+    references = iter(["ab-12", "AB-12"])
+
+    def send():
+        try:
+            return submit(person(nurse_id), patient={"reference": next(references)}).id
+        except DomainError as error:
+            return error.field
+
+    assert in_threads(app, 2, send).count("reference") == 1
+    assert count(Patient) == 1
+
+
 def test_only_a_failed_case_is_tried_again(app):
     case = factories.make_case("failed", attempts=3)
     cases.retry_case(case=case, actor=case.submitted_by)
@@ -194,6 +232,20 @@ def test_a_case_is_taken_by_one_for_thirty_minutes(app):
     assert case.taken_by_id is None and case.taken_until is None
 
 
+@pytest.mark.parametrize(
+    ("status", "words"), [("reviewed", "was decided while"), ("retake", "asked for a new photo while")]
+)
+def test_what_was_settled_meanwhile_is_not_taken_and_no_new_photo_asked_for(app, status, words):
+    case = factories.make_case(status)
+    clinician = factories.make_user("clinician", clinic=case.clinic)
+    with pytest.raises(Conflict, match=words):
+        cases.take_case(case=case, clinician=clinician)
+    with pytest.raises(Conflict, match=words):
+        cases.ask_retake(case=case, clinician=clinician, reason="dark")
+    db.session.rollback()
+    assert case.taken_by_id is None and case.retake_reason == ("blurred" if status == "retake" else None)
+
+
 @pytest.mark.parametrize("status", ["queued", "running", "classified", "failed"])
 def test_a_new_photo_is_asked_for(app, status):
     case = factories.make_case(status)
@@ -202,13 +254,12 @@ def test_a_new_photo_is_asked_for(app, status):
     assert (case.status, case.retake_reason, case.lease_expires_at) == ("retake", "blurred", None)
 
 
-def test_a_decided_case_keeps_its_photo(app):
-    case = factories.make_case("reviewed")
+def test_a_new_photo_is_asked_for_with_a_reason_that_there_is(app):
+    case = factories.make_case("classified")
     clinician = factories.make_user("clinician", clinic=case.clinic)
-    with pytest.raises(Conflict):
-        cases.ask_retake(case=case, clinician=clinician, reason="blurred")
     with pytest.raises(DomainError):
         cases.ask_retake(case=case, clinician=clinician, reason="because")
+    assert case.status == "classified"
 
 
 def person(user_id):

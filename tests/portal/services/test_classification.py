@@ -31,7 +31,7 @@ def let_lease_expire(case):
 def test_a_claim_carries_what_the_model_needs(app):
     case = factories.make_case(lesion=factories.make_lesion(body_site="face"))
     claim = classification.claim_case(case.id)
-    assert (claim.attempt, claim.age_years, claim.sex, claim.body_site) == (1, 62, "female", "face")
+    assert (claim.age_years, claim.sex, claim.body_site) == (62, "female", "face")
     assert claim.photo == case.dermoscopic_image.content
     assert (case.status, case.attempts) == ("running", 1)
     lease = (case.lease_expires_at - case.status_changed_at).total_seconds()
@@ -97,6 +97,35 @@ def test_a_lost_claim_writes_nothing(app):
     assert finish(current) is True
     assert finish(current) is False
     assert db.session.scalar(db.select(db.func.count()).select_from(Prediction)) == 1
+
+
+def test_a_worker_that_was_given_up_writes_nothing_into_a_later_try(app):
+    case = factories.make_case()
+    late = [_claim_and_lose(case) for _attempt in range(3)]
+    classification.sweep()
+    cases.retry_case(case=case)
+    current = classification.claim_case(case.id)
+    assert case.attempts == 1
+    for claim in late:
+        classification.fail_case(claim, "model_error", is_final=True)
+        assert finish(claim) is False
+    assert (case.status, case.prediction) == ("running", None)
+    assert finish(current) is True
+
+
+def test_nor_beside_a_decision_that_came_after_it_was_given_up(app):
+    case = factories.make_case()
+    late = [_claim_and_lose(case) for _attempt in range(3)]
+    classification.sweep()
+    _decide(case)
+    assert [finish(claim) for claim in late] == [False] * 3
+    assert (case.status, case.prediction) == ("reviewed", None)
+
+
+def _claim_and_lose(case):
+    claim = classification.claim_case(case.id)
+    let_lease_expire(case)
+    return claim
 
 
 def test_a_late_failure_changes_nothing(app):
@@ -184,8 +213,7 @@ def test_what_no_attempt_can_mend_fails_at_once(app):
 def test_the_sweep_gives_up_a_case_whose_third_worker_died(app):
     case = factories.make_case()
     for _attempt in range(3):
-        classification.claim_case(case.id)
-        let_lease_expire(case)
+        _claim_and_lose(case)
     classification.sweep()
     assert (case.status, case.failure_reason) == ("failed", "worker_lost")
 

@@ -37,6 +37,16 @@ def test_a_reference_is_unique_within_its_clinic(app):
     assert db.session.scalar(db.select(db.func.count()).select_from(Patient)) == 2
 
 
+@pytest.mark.parametrize("reference", ["ab-1ó", "AB-1Ó", " Ab-1ó "])
+def test_a_reference_is_the_same_in_whatever_letters_as_a_search_finds_it(app, reference):
+    clinic = factories.make_clinic()
+    register_patient(clinic=clinic, reference="AB-1ó")
+    with pytest.raises(DomainError, match="AB-1ó is registered already") as refusal:
+        register_patient(clinic=clinic, reference=reference)
+    assert refusal.value.field == "reference"
+    assert db.session.scalar(db.select(db.func.count()).select_from(Patient)) == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("reference", " "), ("reference", "x" * 41), ("birth_year", 1066), ("birth_year", 2999), ("sex", "x")]
@@ -82,7 +92,14 @@ def test_nothing_changed_is_nothing_written(patient):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("reference", " "), ("reference", "A-2"), ("birth_year", 1066), ("sex", "x"), ("skin_type", 7)],
+    [
+        ("reference", " "),
+        ("reference", "A-2"),
+        ("reference", "a-2"),
+        ("birth_year", 1066),
+        ("sex", "x"),
+        ("skin_type", 7),
+    ],
 )
 def test_a_correction_that_cannot_be_names_its_field_and_changes_nothing(patient, field, value):
     factories.make_patient(clinic=patient.clinic, reference="A-2")
@@ -91,6 +108,15 @@ def test_a_correction_that_cannot_be_names_its_field_and_changes_nothing(patient
         correct(patient, **{"name": "Eve", field: value})
     db.session.rollback()
     assert refusal.value.field == field and patient.details == before
+
+
+def test_the_letters_of_a_reference_are_corrected_beside_an_older_record_that_has_it_too(patient):
+    factories.make_patient(clinic=patient.clinic, reference="a-1")
+    assert correct(patient, name="Ana") == ["name"]
+    with pytest.raises(DomainError, match="a-1 is another patient's reference"):
+        correct(patient, reference="a-1")
+    db.session.rollback()
+    assert correct(factories.make_patient(reference="b-1"), reference="B-1") == ["reference"]
 
 
 def test_nobody_overwrites_a_correction_they_have_not_seen(patient):

@@ -42,6 +42,13 @@ def test_what_cannot_be_is_said_at_its_field_and_what_was_typed_stays(admin):
     assert db.session.scalar(db.select(User).where(User.email == "ann@x.example")) is None
 
 
+@pytest.mark.parametrize("place", ["users", "clinics"])
+def test_blanks_are_no_name(admin, place):
+    page = admin.post(f"/admin/{place}/new", data={"name": "  ", "email": "ann@x.example", "role": "admin"})
+    assert page.status_code == 400 and "Enter the name." in page.text
+    assert last_action() != "user.create"
+
+
 def test_the_form_of_a_person_shows_what_is_and_saves_what_is_chosen(admin):
     first, second = factories.make_clinic(), factories.make_clinic()
     user = factories.make_user("health_worker", clinic=first)
@@ -215,6 +222,12 @@ def test_system_page_without_redis_and_without_a_model(app, admin, tmp_path):
     assert "not waiting for another try" in again.text
 
 
+def test_system_page_does_not_say_that_a_photo_was_read_which_a_clinician_decided_unread(admin):
+    factories.make_review(factories.make_case("failed"), agrees=None)
+    page = admin.get("/admin/system").text
+    assert "No such photo waits now." in page and "could be read" not in page
+
+
 def test_system_page_names_the_workers_that_are_alive(admin, redis_server):
     redis_server.client.set("portal:worker:celery@hill", "2026-11-23T12:00:00+00:00", ex=30)
     page = admin.get("/admin/system").text
@@ -232,6 +245,7 @@ CARD = {
         "macro_auc": 0.9412,
         "macro_auc_interval": [0.93, 0.952],
         "malignant": {"sensitivity": 0.951, "sensitivity_interval": [0.92, 0.97]},
+        "conformal": {"coverage": 0.909},
         "per_class": {"mel": {"n": 134, "auc": 0.93, "auc_interval": [0.9, 0.95]}},
     },
 }
@@ -258,6 +272,7 @@ def test_model_page_says_what_it_is_how_well_it_did_and_what_it_cannot(admin, mo
     ):
         assert text in page
     assert "95.1%" in page and "92.0% – 97.0%" in page and "Merkel cell" in page
+    assert "90.9%" in page and "among those that still fit, named first or under “could also be”" in page
     assert 'src="/admin/model/plots/roc.svg"' in page
 
 

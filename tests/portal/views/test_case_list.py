@@ -60,6 +60,22 @@ def test_who_told_the_patient_is_shown_and_can_be_taken_back(nurse, patient, as_
     assert "Needs you <strong>1</strong>" in nurse.get("/cases").text
 
 
+@pytest.mark.parametrize("status", ["queued", "classified", "failed"])
+@pytest.mark.parametrize(("days", "is_late"), [(0, False), (3, True)])
+def test_of_what_nobody_decides_in_time_it_says_to_call_the_clinician(nurse, patient, status, days, is_late):
+    lesion, sent_at = factories.make_lesion(patient=patient), utc_now() - timedelta(days=days)
+    factories.make_case(status, lesion=lesion, tier="urgent", submitted_by=nurse.user, submitted_at=sent_at)
+    assert ("Sent 3 days ago: call the clinician." in nurse.get("/cases").text) == is_late
+
+
+def test_a_page_whose_last_case_left_the_list_leads_back_to_its_beginning(nurse, patient):
+    case = factories.make_case("retake", lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    last = factories.make_case(lesion=case.lesion, submitted_by=nurse.user)
+    end = f"after={last.id}&place=0"
+    assert nurse.get(f"/cases?group=needs_you&clinic=1&{end}").location == "/cases?group=needs_you&clinic=1"
+    assert nurse.get(f"/cases?{end}").location == "/cases"
+
+
 @pytest.mark.parametrize("status", ["retake", "failed"])
 def test_a_closed_clinic_is_told_that_it_takes_no_photo(nurse, patient, status):
     case = factories.make_case(status, lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)

@@ -122,6 +122,32 @@ class TestNew:
         answer = db.session.scalar(db.select(Case).where(Case.replaces_id == asked.id))
         assert answer.lesion_id == lesion.id
 
+    @pytest.mark.parametrize("status", ["classified", "reviewed"])
+    def test_where_no_new_photo_is_asked_for_none_is_taken(self, nurse, patient, status):
+        case = factories.make_case(status, lesion=factories.make_lesion(patient=patient))
+        answer = nurse.get(f"/cases/new?replaces={case.id}")
+        assert (answer.status_code, answer.location) == (302, f"/cases/{case.id}")
+        assert "No new photo is needed for this case any more." in nurse.get(answer.location).text
+        page = nurse.post("/cases/new", data=new_case(replaces=case.id, reference=None, body_site=None))
+        assert page.status_code == 400 and "No new photo is needed" in page.text
+        assert "The photo cannot be used" not in page.text
+
+    def test_a_request_that_a_colleague_answered_leads_to_the_new_photo(self, nurse, patient):
+        asked = factories.make_case("retake", lesion=factories.make_lesion(patient=patient))
+        new = factories.make_case("queued", lesion=asked.lesion, replaces=asked)
+        answer = nurse.get(f"/cases/new?replaces={asked.id}")
+        assert (answer.status_code, answer.location) == (302, f"/cases/{new.id}")
+        assert "The new photo was sent already" in nurse.get(answer.location).text
+
+    def test_of_a_patient_whose_record_was_closed_no_photo_is_taken(self, nurse, patient):
+        asked = factories.make_case("retake", lesion=factories.make_lesion(patient=patient))
+        patient.anonymised_at = utc_now()
+        db.session.commit()
+        for chosen in (f"replaces={asked.id}", f"lesion={asked.lesion_id}", f"patient={patient.id}"):
+            answer = nurse.get(f"/cases/new?{chosen}")
+            assert (answer.status_code, answer.location) == (302, f"/patients/{patient.id}")
+            assert "This patient&#39;s record was closed. Register" in nurse.get(answer.location).text
+
     def test_only_health_workers_send(self, as_user):
         for role in ("clinician", "admin"):
             assert as_user(role).get("/cases/new").status_code == 403
@@ -147,6 +173,23 @@ class TestShow:
         assert "It took too long" in page and f"/cases/{case.id}/retry" in page
         assert nurse.post(f"/cases/{case.id}/retry").location == f"/cases/{case.id}"
         assert db.session.get(Case, case.id).status == "queued"
+
+    @pytest.mark.parametrize("status", ["failed", "queued", "retake"])
+    def test_no_photo_is_asked_for_where_none_is_taken(self, nurse, make_own, status):
+        case = make_own(status)
+        page = f"/cases/{case.id}"
+        assert "/cases/new?" in nurse.get(page).text
+        case.patient.anonymised_at = utc_now()
+        db.session.commit()
+        assert "/cases/new?" not in nurse.get(page).text
+
+    def test_a_new_photo_taken_from_the_patients_page_ends_the_request(self, nurse, make_own):
+        case = make_own("retake", submitted_by=nurse.user)
+        assert "New photo needed" in nurse.get("/cases").text
+        chosen = new_case(patient=case.patient.id, lesion=case.lesion_id, reference="", body_site="")
+        sent = nurse.post("/cases/new", data=chosen)
+        assert "New photo needed" not in nurse.get("/cases").text
+        assert f'href="{sent.location}"' in nurse.get(f"/cases/{case.id}").text
 
     def test_a_case_that_did_not_fail_is_not_tried_again(self, nurse, make_own):
         case = make_own("classified")

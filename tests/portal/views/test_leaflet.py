@@ -60,6 +60,20 @@ def test_of_a_photo_that_cannot_be_judged_it_says_that_another_is_needed(clinic,
     assert "Come back if" in page
 
 
+@pytest.mark.parametrize("status", ["queued", "running", "retake"])
+@pytest.mark.parametrize(
+    ("tier", "words"), [("urgent", "see this spot very soon"), ("soon", "see this spot soon"), ("routine", None)]
+)
+def test_what_the_answers_ask_for_is_on_it_without_a_view(clinic, health_worker, status, tier, words):
+    # A poor photo, of which nothing can be told, takes no haste from the answers.
+    reasons = [{"code": "checklist", "tier": tier, "params": {"score": 7}}] if words else []
+    reasons.append({"code": "quality", "tier": "cannot_assess", "params": {"problem": "blurred"}})
+    page = read(health_worker, make_case(clinic, status, tier=tier, tier_reasons=reasons))
+    assert ("Please come when you are called" in page) == bool(words)
+    assert words in page if words else "see this spot" not in page and "No sign that calls for haste" not in page
+    assert "It does not mean that something is wrong" not in page
+
+
 def test_a_decision_comes_first(clinic, health_worker):
     case = make_case(clinic)
     factories.make_review(case, diagnosis="mel", agrees=True, disposition="urgent_referral")

@@ -24,6 +24,11 @@ def nurse(clinic, as_user):
     return as_user(factories.make_user(clinic=clinic))
 
 
+def test_a_page_whose_last_patient_left_the_list_leads_back_to_the_first(nurse, patient):
+    assert nurse.get(f"/patients?q=HS&after={patient.id}").location == "/patients?q=HS"
+    assert nurse.get(f"/patients?after={patient.id}").location == "/patients"
+
+
 def test_search_by_name(nurse, patient):
     page = nurse.get("/patients?q=ruiz").text
     assert "HS-7" in page and "Ana Ruiz" in page

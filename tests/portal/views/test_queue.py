@@ -1,10 +1,13 @@
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AuditEvent
+from portal.queries import queue
 from tests import factories
 
 
@@ -66,6 +69,27 @@ def test_odd_filters_count_as_none(clinic, clinician):
     response = clinician.get("/queue?tier=nope&status=x&site=y&clinic=z&after=w")
     assert response.status_code == 200
     assert str(case.id) in response.text
+
+
+def test_a_clinic_that_was_taken_away_is_no_filter_any_more(clinic, as_user):
+    lake = factories.make_clinic(name="Lake")
+    clinician = as_user(factories.make_user("clinician", clinics=[clinic, lake]))
+    urgent = make_case(clinic, tier="urgent")
+    assert "No case fits these filters" in clinician.get(f"/queue?clinic={lake.id}").text
+    clinician.user.clinics = [clinic]
+    db.session.commit()
+    assert clinician.get("/queue/next").location == f"/cases/{urgent.id}"
+    assert str(urgent.id) in clinician.get(f"/queue?clinic={lake.id}").text
+
+
+def test_a_page_whose_last_case_was_decided_meanwhile_leads_back_to_the_first(clinic, clinician, monkeypatch):
+    monkeypatch.setattr(queue, "PAGE_SIZE", 1)
+    first, last = (make_case(clinic, tier=tier, reference=f"P-{tier}") for tier in ("urgent", "routine"))
+    onward = unescape(re.search(r'href="([^"]+)" rel="next"', clinician.get("/queue?q=P-").text)[1])
+    assert str(last.id) in clinician.get(onward).text
+    factories.make_review(last)
+    assert clinician.get(onward).location == "/queue?q=P-"
+    assert str(first.id) in clinician.get(onward, follow_redirects=True).text
 
 
 def test_looking_at_the_queue_is_on_record(clinic, clinician):
