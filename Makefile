@@ -11,11 +11,11 @@ OUT ?= runs/main
 
 help:
 	@echo "make run          start the portal (HOST, PORT, DATA_DIR, DATABASE_URL, REDIS_URL)"
-	@echo "make test         the whole suite; what the machine lacks is skipped with its reason"
+	@echo "make test         the suite without its long runs; what the machine lacks is skipped with its reason"
 	@echo "make test-faults  the full-size fault and abuse runs (long)"
 	@echo "make audit        known weaknesses in the pinned requirements"
 	@echo "make bench        the benchmarks, each against a named alternative"
-	@echo "make train        train the model (DATA, OUT)"
+	@echo "make train        train the model (DATA, OUT; ARGS, such as --manifests SPLIT for photographs of your own)"
 	@echo "make lint         style and formatting"
 	@echo "make lock         pin the requirements again, with hashes"
 	@echo "make screenshots  take the pictures in docs/screenshots again"

@@ -34,6 +34,16 @@ def test_documented_commands_exist(runner):
         assert result.exit_code == 0, f"flask --app portal {words}: {result.output}"
 
 
+def test_documented_options_of_the_model_exist():
+    """Every option that stands behind ``python -m ml.X`` in the documents is one of X's."""
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    commands = re.findall(r"python -m ml\.(\w+)([^`\n]*)", text)
+    named = {(module, option) for module, rest in commands for option in re.findall(r"--[a-z-]+", rest)}
+    assert ("calibrate", "--artifact") in named
+    unknown = [pair for pair in named if f'"{pair[1]}"' not in (ROOT / "ml" / f"{pair[0]}.py").read_text()]
+    assert not unknown
+
+
 def test_the_newest_changes_are_those_of_this_version():
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert newest[1] == Config.VERSION
