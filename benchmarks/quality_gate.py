@@ -91,6 +91,7 @@ def spoilings(rng):
     )
     yield from ((f"{s} stops under", "dark", lambda p, s=s: in_stops(p, -s)) for s in (2, 3, 4))
     yield from ((f"{s:g} stops over", "overexposed", lambda p, s=s: in_stops(p, s)) for s in (1, 1.5, 2))
+    yield "without colour", "colourless", lambda p: p.convert("L").convert("RGB")
     yield "40 hairs drawn in", "hair", lambda p: hairy(p, rng)
     yield "a ruler drawn in", "ruler", with_ruler
 
@@ -110,7 +111,7 @@ def main():
     print(f"{len(photos)} photos as they are")
     for code in (*MEASURED, "touches_border", *HINTS):
         print(f"  {code:28} {said[code] / len(photos):7.1%}  n={said[code]}")
-    print(f"  {'any of the first three':28} {wrong / len(photos):7.1%}  n={wrong}")
+    print(f"  {'any of the first four':28} {wrong / len(photos):7.1%}  n={wrong}")
 
     print(f"{SPOILT} of them, spoilt")
     rng = random.Random(SEED)

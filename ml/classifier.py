@@ -14,6 +14,7 @@ from PIL import Image
 
 from ml import conformal, model_json, preprocess
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
+from ml.light import has_colour
 from ml.metadata import FACTS, Fusion, softmax
 from ml.out_of_distribution import Detector
 from ml.runtime import Observation, Runtime
@@ -114,8 +115,10 @@ class Classifier:
         started = time.perf_counter()
         if isinstance(image, (bytes, bytearray, memoryview)):
             image = preprocess.decode(bytes(image))
-        elif image.mode != "RGB":
-            image = image.convert("RGB")
+        elif isinstance(image, Image.Image):
+            image = preprocess.upright_rgb(image)
+        else:
+            raise TypeError(f"a photograph is a PIL image or the bytes of a file, not {type(image).__name__}")
         observation = self.observe(image)
         facts = {"age": age, "sex": sex, "site": site}
         return self.judge(observation, facts, image if with_maps else None, started)
@@ -128,6 +131,7 @@ class Classifier:
             logits=np.mean([one.logits for one in seen], axis=0),
             features=seen[0].features,
             activation_maps=np.mean([one.activation_maps for one in seen], axis=0),
+            has_colour=has_colour(tensor[0]),
         )
 
     def look(self, tensor: np.ndarray, view: tuple[int, bool]) -> Observation:
@@ -150,6 +154,10 @@ class Classifier:
         """Out-of-distribution scores (N,) of features (N, D); 0 where the artefact has no detector."""
         return np.zeros(len(features)) if self._detector is None else self._detector.score(features)
 
+    def is_strange(self, features: np.ndarray, has_colour: np.ndarray) -> np.ndarray:
+        """Which photographs, bool (N,), do not look like those that the network learnt from."""
+        return (self.strangeness(features) > self.metadata["out_of_distribution"]["threshold"]) | ~has_colour
+
     def judge(
         self,
         observation: Observation,
@@ -165,7 +173,8 @@ class Classifier:
         top = int(fused.argmax())
         members = conformal.set_members(fused[np.newaxis], self.quantiles(facts))[0]
         ranked = [int(index) for index in fused.argsort()[::-1] if members[index]]
-        score = float(self.strangeness(observation.features[np.newaxis])[0])
+        features = observation.features[np.newaxis]
+        is_strange = self.is_strange(features, np.array([observation.has_colour]))[0]
         heat = None
         if photo is not None:
             heat = activation_map(observation.activation_maps[..., top], photo)
@@ -178,8 +187,8 @@ class Classifier:
             malignancy_risk=malignancy_risk(fused),
             melanoma_probability=float(fused[INDEX["mel"]]),
             prediction_set=tuple(CLASSES[index] for index in ranked),
-            out_of_distribution=score > self.metadata["out_of_distribution"]["threshold"],
-            out_of_distribution_score=score,
+            out_of_distribution=bool(is_strange),
+            out_of_distribution_score=float(self.strangeness(features)[0]),
             factors=self._factors(from_image, steps, facts),
             activation_map=heat,
             latency_ms=(time.perf_counter() - started) * 1000,

@@ -20,8 +20,10 @@ PACKAGES = {
 CHANGES = {
     "none": lambda image: image,
     "half as bright": lambda image: image.point(lambda level: level * 0.5),
+    "a third as bright": lambda image: image.point(lambda level: level / 3),
     "30 % brighter": lambda image: image.point(lambda level: level * 1.3),
     "warmer light": lambda image: Image.fromarray(np.uint8(np.asarray(image) * (1.0, 0.9, 0.75))),
+    "without colour": lambda image: image.convert("L").convert("RGB"),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(image.width / 100)),
     "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
     "through a dark tube": lambda image: through_a_tube(image.resize(SIZE, Image.Resampling.BICUBIC)),

@@ -2,7 +2,8 @@
 
 HAM10000 photographs are 4:3 and were squashed, not cropped, to a square. A new
 photograph is treated alike: its middle 4:3 part is squashed to the input square;
-of one that shows the dark tube of a dermatoscope, the 4:3 part inside of it.
+of one that shows the dark tube of a dermatoscope, the 4:3 part inside of it. One taken
+in too little light is brightened.
 """
 
 import io
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from ml.field_of_view import find_circle, inside_of
+from ml.light import brightened
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 NONE_OF_THESE = "no JPEG, PNG, WebP, BMP or TIFF picture"
@@ -43,14 +45,22 @@ def decode(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                image.load()  # a TIFF turns itself here, and then has no turn left
-                turn, profile = turn_of(image), image.info.get("icc_profile")
-                return to_srgb(to_rgb(image if turn is None else image.transpose(turn)), profile)
+                return upright_rgb(image)
     except Exception as error:
         # On damaged bytes decoders raise whatever comes up: struct.error, TypeError, IndexError, zlib.error, ...
         # Pillow's own words for a file of no known format name an object of ours by its address.
         reason = NONE_OF_THESE if isinstance(error, UnidentifiedImageError) else error
         raise UnreadableImage(f"not a readable photograph: {reason}") from error
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An opened picture as sRGB in three channels of eight bits, turned upright by its EXIF orientation.
+
+    Raises UnreadableImage for grey levels of 32 bits, whose range nobody knows.
+    """
+    image.load()  # a TIFF turns itself here, and then has no turn left
+    turn, profile = turn_of(image), image.info.get("icc_profile")
+    return to_srgb(to_rgb(image if turn is None else image.transpose(turn)), profile)
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:
@@ -112,4 +122,4 @@ def square_box(image: Image.Image) -> tuple[float, float, float, float]:
 
 def to_tensor(image: Image.Image, size: int) -> np.ndarray:
     """The model's input: float32 (1, size, size, 3), RGB, 0..255."""
-    return np.asarray(to_square(image, size), dtype=np.float32)[np.newaxis]
+    return brightened(np.asarray(to_square(image, size), dtype=np.float32))[np.newaxis]

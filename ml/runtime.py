@@ -19,6 +19,7 @@ class Observation:
     logits: np.ndarray  # float32 (7,)
     features: np.ndarray  # float32 (D,), channel means of a middle block
     activation_maps: np.ndarray  # float32 (h, w, 7); spatial mean + bias == logits
+    has_colour: bool = True  # the photograph's; without it nothing here can be relied on
 
 
 class Runtime:

@@ -2,7 +2,7 @@
 
 The thresholds were set on 1,000 photos of HAM10000 and tried on 1,000 others; benchmarks/quality_gate.py
 prints how often they raise a false alarm and what they catch. static/js/quality.js measures the first
-four problems in the browser in the same way. At the working size only coarse blur shows: about what the
+five problems in the browser in the same way. At the working size only coarse blur shows: about what the
 network can see, not all that a person can.
 """
 
@@ -11,9 +11,10 @@ from flask_babel import lazy_gettext as _
 from PIL import Image, ImageFilter
 
 from ml.field_of_view import CLEAR_WIDTH, find_circle, inside_of
+from ml.light import LEAST_COLOUR, LUMA, brightness, colour
 from ml.skin_tone import otsu_threshold, typology_angle
 
-PROBLEMS = ("blurred", "dark", "overexposed", "small", "touches_border")
+PROBLEMS = ("blurred", "dark", "overexposed", "small", "colourless", "touches_border")
 HINTS = ("hair", "ruler")
 
 WORKING_SIDE = 200  # the longer side, in pixels
@@ -21,7 +22,7 @@ OUTLINE_SIDE = 96
 
 # In per cent of the photo's own brightness; a hundredth of the sharpest photos' value.
 LEAST_SHARPNESS = 2.5
-# 0..255. Every photo of HAM10000 lies above 128; far lower, so that dark skin is not called a dark photo.
+# 0..255. Next to every photo of HAM10000 lies above 128; far lower, so that dark skin is not called a dark photo.
 LEAST_BRIGHTNESS = 85
 MOST_CLIPPED = 0.2
 # Below this even the network, which looks at a small copy, misses detail.
@@ -35,6 +36,7 @@ ADVICE = {
     "dark": _("The photo is dark. Turn on more light or go near a window."),
     "overexposed": _("The photo is too bright. Turn off the flash or step out of the sun."),
     "small": _("The photo has too few pixels. Move closer instead of cutting it, and send the full photo."),
+    "colourless": _("The photo has no colour. Turn off the camera's filter and take it again."),
 }
 
 
@@ -44,8 +46,8 @@ def measure_quality(image: Image.Image) -> dict:
     Of a photo that shows the dark tube of a dermatoscope, those of the round view.
 
     sharpness: per cent of brightness; brightness: 95th percentile of luma, 0..255; clipped_share:
-    of channel values at 250 or more, 0..1; border_share: of the side that the lesion touches most,
-    0..1; hair_share: 0..1; typology_angle: degrees or None, see ml.skin_tone.
+    of channel values at 250 or more, 0..1; colour: see ml.light; border_share: of the side that the
+    lesion touches most, 0..1; hair_share: 0..1; typology_angle: degrees or None, see ml.skin_tone.
     """
     whole, circle = image, find_circle(image)
     if circle:
@@ -53,16 +55,17 @@ def measure_quality(image: Image.Image) -> dict:
         image = image.crop([round(edge) for edge in inside_of(circle, image.size, CLEAR_WIDTH)])
     small = fit_within(image, WORKING_SIDE)
     pixels = np.asarray(small, dtype=float)
-    luma = pixels @ (0.299, 0.587, 0.114)
+    luma = pixels @ LUMA
     lesion, border_share = outline_lesion(image)
     if circle:
         _, border_share = outline_lesion(whole)  # where the clear part ends, the view does not
     lines = thin_dark_lines(small)
     measures = {
         "sharpness": sharpness(luma),
-        "brightness": float(np.percentile(luma, 95)),
+        "brightness": brightness(pixels),
         "clipped_share": float((pixels >= 250).mean()),
         "short_side_px": min(image.size),
+        "colour": colour(pixels),
         "border_share": border_share,
         "hair_share": hair_share(lines, lesion),
     }
@@ -83,6 +86,7 @@ def find_problems(measures: dict) -> list[str]:
         "dark": is_dark,
         "overexposed": measures["clipped_share"] > MOST_CLIPPED,
         "small": measures["short_side_px"] < LEAST_SHORT_SIDE_PX,
+        "colourless": measures["colour"] < LEAST_COLOUR and not is_dark,
         "touches_border": measures["border_share"] > MOST_BORDER,
     }
     return [problem for problem in PROBLEMS if found[problem]]
@@ -126,7 +130,7 @@ def outline_lesion(image: Image.Image) -> tuple[np.ndarray, float]:
     a dermatoscope's tube darkens them. Where light and dark do not part clearly the share is 0.
     """
     tiny = fit_within(image, OUTLINE_SIDE).filter(ImageFilter.BoxBlur(2))
-    luma = np.asarray(tiny, dtype=float) @ (0.299, 0.587, 0.114)
+    luma = np.asarray(tiny, dtype=float) @ LUMA
     usable = luma > 30
     if usable.sum() < 100 or np.ptp(luma[usable]) < 1:
         return np.zeros(luma.shape, dtype=bool), 0.0

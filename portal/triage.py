@@ -19,7 +19,7 @@ UNPROVEN_SKIN_TYPES = (5, 6)
 UNPROVEN_SKIN_GROUPS = ("brown", "dark")
 
 # A lesion at the border is still judged: many photos the network learned from show one.
-UNUSABLE = ("blurred", "dark", "overexposed", "small")
+UNUSABLE = ("blurred", "dark", "overexposed", "small", "colourless")
 
 # Five of seven classes or more: the answer rules out two at most.
 TOO_WIDE = 5

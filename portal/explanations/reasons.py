@@ -29,6 +29,7 @@ PROBLEMS = {
     "dark": _("it is too dark"),
     "overexposed": _("it is too bright"),
     "small": _("it has too few pixels"),
+    "colourless": _("it has no colour"),
     "touches_border": _("the spot runs out of the picture"),
     "hair": _("hair lies over the skin"),
     "ruler": _("a ruler is in the picture"),

@@ -1,31 +1,36 @@
-// The first four problems of portal/quality.py, measured in the same way before the photo is sent.
-// The server measures again; tests/portal/test_quality.py holds both to the same answers.
+// The first five problems of portal/quality.py, measured in the same way before the photo is sent.
+// The server measures again; tests/portal/test_quality.py holds both to the same answers on a photo that fills its
+// frame. Of one through a dermatoscope's tube the server measures the inside, and may name what is not seen here.
 
 const WORKING_SIDE = 200;
 const LEAST_SHARPNESS = 2.5;
 const LEAST_BRIGHTNESS = 85;
 const MOST_CLIPPED = 0.2;
 const LEAST_SHORT_SIDE_PX = 140;
+const LEAST_COLOUR = 0.03;
 
 // canvas: the photo as it will be sent. Gives the measures, and the codes of problems.
 export function measure(canvas) {
-  const { luma, width, height, clippedShare } = shrink(canvas);
+  const { luma, width, height, clippedShare, spread } = shrink(canvas);
+  const brightness = percentile(luma, 95);
   const measures = {
     sharpness: sharpness(luma, width, height),
-    brightness: percentile(luma, 95),
+    brightness,
     clippedShare,
     shortSidePx: Math.min(canvas.width, canvas.height),
+    colour: spread / Math.max(brightness, 1),
   };
   return { ...measures, problems: findProblems(measures) };
 }
 
-function findProblems({ sharpness, brightness, clippedShare, shortSidePx }) {
+function findProblems({ sharpness, brightness, clippedShare, shortSidePx, colour }) {
   const isDark = brightness < LEAST_BRIGHTNESS;
   const found = {
     blurred: sharpness < LEAST_SHARPNESS && !isDark,
     dark: isDark,
     overexposed: clippedShare > MOST_CLIPPED,
     small: shortSidePx < LEAST_SHORT_SIDE_PX,
+    colourless: colour < LEAST_COLOUR && !isDark,
   };
   return Object.keys(found).filter((problem) => found[problem]);
 }
@@ -50,12 +55,14 @@ function shrink(canvas) {
   }
   const luma = new Float64Array(width * height);
   let clipped = 0;
+  let spread = 0;
   for (let cell = 0; cell < luma.length; cell += 1) {
     const [red, green, blue] = [0, 1, 2].map((channel) => Math.round(sums[3 * cell + channel] / counts[cell]));
     luma[cell] = 0.299 * red + 0.587 * green + 0.114 * blue;
     clipped += (red >= 250) + (green >= 250) + (blue >= 250);
+    spread += Math.max(red, green, blue) - Math.min(red, green, blue);
   }
-  return { luma, width, height, clippedShare: clipped / (3 * luma.length) };
+  return { luma, width, height, clippedShare: clipped / (3 * luma.length), spread: spread / luma.length };
 }
 
 function sharpness(luma, width, height) {

@@ -13,7 +13,10 @@ from tests.ml.tiny import COLOURS, ColourRuntime, paint_lesion, settings
 
 
 def flat(label: str) -> Image.Image:
-    return Image.new("RGB", (120, 90), COLOURS[label])
+    """One colour, and a strip of light skin: without any the photograph would pass for under-exposed."""
+    image = Image.new("RGB", (120, 90), COLOURS[label])
+    image.paste((225, 190, 170), (110, 0, 120, 90))
+    return image
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -51,6 +54,30 @@ def test_temperature_and_offsets_are_applied_to_the_logits():
 def test_bytes_and_picture_give_the_same_answer(classifier):
     image = paint_lesion("mel", 3)
     assert classifier.predict(encoded(image)).probabilities == classifier.predict(image).probabilities
+
+
+def test_bytes_and_an_opened_file_give_the_same_answer_whatever_the_file_is(classifier):
+    shades = np.asarray(paint_lesion("mel", 3).convert("L"), dtype=np.uint16) << 8
+    hidden = paint_lesion("mel", 3).convert("RGBA")
+    hidden.putalpha(0)
+    turned = paint_lesion("mel", 3)
+    turned.getexif()[preprocess.EXIF_ORIENTATION] = 6
+    for image in (Image.fromarray(shades), hidden, turned):
+        file = encoded(image)
+        opened = classifier.predict(Image.open(io.BytesIO(file)))
+        assert opened.probabilities == classifier.predict(file).probabilities
+        assert opened.activation_map == pytest.approx(classifier.predict(file).activation_map)
+
+
+@pytest.mark.parametrize("photo", ["photo.jpg", np.zeros((9, 9, 3), np.uint8)])
+def test_what_is_no_photograph_is_named(classifier, photo):
+    with pytest.raises(TypeError, match=f"not {type(photo).__name__}"):
+        classifier.predict(photo)
+
+
+def test_a_photograph_without_colour_is_out_of_distribution(classifier):
+    assert not classifier.predict(paint_lesion("mel", 3)).out_of_distribution
+    assert classifier.predict(paint_lesion("mel", 3).convert("L")).out_of_distribution
 
 
 def test_bytes_that_hold_no_photograph_are_refused(classifier):
@@ -105,7 +132,7 @@ def test_score_above_the_threshold_is_out_of_distribution():
 
 
 def test_map_shows_where_the_class_is(classifier):
-    image = Image.new("RGB", (120, 90), (0, 0, 255))
+    image = Image.new("RGB", (120, 90), "cyan")  # far from every class, and bright
     image.paste(COLOURS["mel"], (0, 0, 60, 45))  # upper left
     seen = classifier.predict(image)
     assert seen.predicted_class == "mel"

@@ -48,10 +48,10 @@ def test_scaling_down_averages_instead_of_picking_single_pixels():
 
 
 def test_the_tensor_is_float32_in_0_to_255_with_a_batch_axis():
-    tensor = to_tensor(Image.new("RGB", (64, 48), (255, 0, 128)), 32)
+    tensor = to_tensor(Image.new("RGB", (64, 48), (255, 128, 0)), 32)
     assert tensor.shape == (1, 32, 32, 3)
     assert tensor.dtype == np.float32
-    assert tensor[0, 3, 4].tolist() == [255, 0, 128]
+    assert tensor[0, 3, 4].tolist() == [255, 128, 0]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def test_measures_can_be_stored_as_json(photo):
         ("dark", lambda photo: quality_gate.in_stops(photo, -4)),
         ("overexposed", lambda photo: quality_gate.in_stops(photo, 2)),
         ("small", lambda photo: photo.resize((160, 120))),
+        ("colourless", lambda photo: photo.convert("L").convert("RGB")),
         ("touches_border", lambda photo: photo.crop((500, 300, 1200, 825))),
     ],
 )
@@ -108,6 +109,7 @@ def test_the_browser_measures_what_the_server_measures(live_server, page, photo)
         quality_gate.defocused(photo, 0.01),
         quality_gate.in_stops(photo, -3),
         quality_gate.in_stops(photo, 1),
+        photo.convert("L").convert("RGB"),
     ]
     for picture in photos:
         buffer = io.BytesIO()
@@ -118,6 +120,7 @@ def test_the_browser_measures_what_the_server_measures(live_server, page, photo)
         assert in_browser["sharpness"] == pytest.approx(on_server["sharpness"], rel=0.1)
         assert in_browser["brightness"] == pytest.approx(on_server["brightness"], abs=2)
         assert in_browser["clippedShare"] == pytest.approx(on_server["clipped_share"], abs=0.02)
+        assert in_browser["colour"] == pytest.approx(on_server["colour"], abs=0.01)
 
 
 MEASURE = """async (encoded) => {
