@@ -209,7 +209,7 @@ def calibrate(
         "passed_calibration": PASSED,
         "exposures": list(EXPOSURES),
         "stopped": measure_strangers(artifact, detector, threshold, others),
-        "stopped_when_changed": measure_changed(artifact, parts["validation"][::6], detector, threshold),
+        "stopped_when_changed": measure_changed(artifact, parts["validation"][::2], detector, threshold, fitted),
     }
     # Last: whatever fails before must not leave a new detector beside the old threshold.
     fitted["out_of_distribution"]["sha256"] = detector.save(artifact / NAME)

@@ -13,9 +13,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ml import model_json
+from ml.card_tables import (
+    changed_table,
+    class_table,
+    confusion_table,
+    figure,
+    group_table,
+    operating_table,
+    strangers_table,
+    table,
+    targets,
+    views_table,
+)
 from ml.classifier import ARTIFACT
 from ml.config import TrainConfig
-from ml.labels import CLASSES, NAMES
+from ml.labels import CLASSES
 
 NOTES = "notes.md"  # beside model.json: what a person has to say about this model
 TEMPLATE = Path(__file__).parent / "card_template.md"
@@ -32,100 +44,6 @@ SETTINGS = (
     "minutes",
 )
 DARK = ("tan", "brown", "dark")
-# (name, path in the metrics, the figure to reach, whether more is better)
-TARGETS = (
-    ("macro AUC", ("macro_auc",), 0.96, True),
-    ("balanced accuracy", ("balanced_accuracy",), 0.78, True),
-    ("accuracy", ("accuracy",), 0.80, True),
-    ("melanoma recall, balanced decision", ("melanoma", "recall_balanced"), 0.75, True),
-    ("specificity at malignant sensitivity 0.95, on this data's ROC", ("malignant", "specificity_at_95"), 0.65, True),
-    ("expected calibration error", ("ece",), 0.03, False),
-)
-
-
-def figure(place: dict, name: str) -> str:
-    """`0.912 (0.881 to 0.940)`, or a dash where the data cannot give the figure."""
-    value = place.get(name)
-    if value is None:
-        return "–"
-    low, high = place.get(f"{name}_interval", (None, None))
-    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
-def table(header: list[str], rows: list[list]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def at(metrics: dict, path: tuple[str, ...]) -> tuple[dict, str]:
-    """The dict that holds a figure, and the figure's name in it."""
-    for key in path[:-1]:
-        metrics = metrics[key]
-    return metrics, path[-1]
-
-
-def targets(metrics: dict) -> tuple[str, str]:
-    """The table of what was to be reached, and a paragraph on what was missed."""
-    rows, missed = [], []
-
-    def add(name, shown, value, goal, larger):
-        met = value is not None and (value >= goal if larger else value <= goal)
-        rows.append([name, shown, f"{'≥' if larger else '≤'} {goal:g}", "yes" if met else "**no**"])
-        if not met:
-            missed.append(f"{name}: {shown}, wanted {goal:g}")
-
-    for name, path, goal, larger in TARGETS:
-        place, key = at(metrics, path)
-        add(name, figure(place, key), place.get(key), goal, larger)
-    for name in CLASSES:
-        own = metrics["per_class"][name]
-        add(f"AUC {name}", figure(own, "auc"), own["auc"], 0.92, True)
-    for name, own in metrics["conformal"]["per_class"].items():
-        if own["n"] >= 40 and own["coverage"] is not None:
-            gap = abs(own["coverage"] - 0.9)
-            add(f"coverage {name} within 0.02 of 0.9", figure(own, "coverage"), round(gap, 4), 0.02, False)
-    text = "Every figure was reached."
-    if missed:
-        text = "**Missed**: " + "; ".join(missed) + "."
-    return table(["figure", "measured", "to reach", "reached"], rows), text
-
-
-def class_table(metrics: dict) -> str:
-    rows = []
-    for name in CLASSES:
-        own = metrics["per_class"][name]
-        covered = figure(metrics["conformal"]["per_class"][name], "coverage")
-        figures = [figure(own, key) for key in ("auc", "sensitivity", "specificity", "sensitivity_plain")]
-        rows.append([f"{name} ({NAMES[name]})", own["n"], *figures, covered])
-    return table(["class", "n", "AUC", "sensitivity", "specificity", "sensitivity, plain argmax", "coverage"], rows)
-
-
-def confusion_table(metrics: dict) -> str:
-    matrix = metrics["confusion_matrix"]["balanced"]
-    return table(["", *CLASSES], [[name, *row] for name, row in zip(CLASSES, matrix, strict=True)])
-
-
-def operating_table(metrics: dict) -> str:
-    rows = []
-    for target in ("malignant", "melanoma"):
-        place = metrics[target]
-        for name, point in place["operating_points"].items():
-            row = [target, name.replace("_", " "), f"{point['threshold']:.4f}"]
-            rows.append([*row, figure(point, "sensitivity"), figure(point, "specificity"), figure(place, "auc")])
-    return table(["target", "shipped threshold", "value", "sensitivity", "specificity", "AUC"], rows)
-
-
-def group_table(groups: dict, first: str) -> str:
-    """One row a group: groups is {kind: {group: figures}}."""
-    rows = []
-    for kind, members in groups.items():
-        for name, own in members.items():
-            malignant = [figure(own["malignant"], key) for key in ("auc", "sensitivity", "specificity")]
-            whole = [figure(own, key) for key in ("accuracy", "balanced_accuracy", "macro_auc", "ece")]
-            rows.append([f"{kind}: {name}" if kind else name, own["n"], *whole, *malignant])
-    header = ["accuracy", "balanced accuracy", "macro AUC", "ECE"]
-    return table([first, "n", *header, "malignant AUC", "sensitivity", "specificity"], rows)
 
 
 def strangers_note(stopped: dict) -> str:
@@ -134,19 +52,6 @@ def strangers_note(stopped: dict) -> str:
     if "other pictures" in stopped:
         note += '; "other pictures" are those of the folder that `--others` named'
     return note
-
-
-def strangers_table(stopped: dict) -> str:
-    rows = [[kind, own["n"], f"{own['stopped']:.0%}"] for kind, own in stopped.items()]
-    return table(["picture", "n", "stopped"], rows)
-
-
-def views_table(compared: dict) -> str:
-    keys = ("macro_auc", "malignant_auc", "melanoma_auc", "balanced_accuracy", "accuracy", "log_loss")
-    rows = [
-        [views, *(f"{own[key]:.3f}" for key in keys), f"{own['latency_ms']:.0f}"] for views, own in compared.items()
-    ]
-    return table(["views", *(key.replace("_", " ") for key in keys), "ms a photograph"], rows)
 
 
 def settings_note(training: dict) -> str:
@@ -175,9 +80,38 @@ def interval_note(metrics: dict) -> str:
     """Which intervals are of another kind; a report from before there were two says nothing of it."""
     if "intervals" not in metrics:
         return ""
-    return (
-        ", by percentiles; for the calibration error, to which resampling adds, by reverse percentiles; "
+    note = (
+        ", by percentiles; for a calibration error, to which resampling adds, by reverse percentiles; "
         "for a share in which all lesions agree, which resampling cannot move, Wilson's on these lesions"
+    )
+    if "other figures that resampling cannot move" in metrics["intervals"]:
+        note += ". Any other figure that resampling cannot move rests on too few and has none"
+    return note
+
+
+def counted(metrics: dict) -> str:
+    """How many photographs, and of how many lesions where a table names these."""
+    lesions = f" of {metrics['n_lesions']} lesions" if metrics["n_lesions"] else ""
+    return f"{metrics['n']} photographs{lesions}"
+
+
+def dark_skin_note(metrics: dict) -> str:
+    """How many photographs show skin of the groups that the data hardly hold."""
+    tones = metrics["slices"].get("skin_tone")
+    if tones is None:
+        return f"On none of {metrics['n']} test photographs could the tone of the skin be told."
+    dark = ", ".join(f"{name} {tones[name]['n']}" for name in DARK if name in tones)
+    return f"Of {metrics['n']} test photographs the following look darker than intermediate: {dark or 'none'}."
+
+
+def risk_note(metrics: dict) -> str:
+    """Whether the risks come true as often as they say; a report from before this was measured says nothing."""
+    if "reliability" not in metrics["malignant"]:
+        return ""
+    return "".join(
+        f" The mean {said} is {figure(metrics[name], 'mean_predicted')}, and {figure(metrics[name], 'share_true')} of"
+        f" the photographs are {name}; in ten bins it is off by {figure(metrics[name], 'ece')} on average."
+        for name, said in (("malignant", "malignancy risk"), ("melanoma", "p(mel)"))
     )
 
 
@@ -185,8 +119,6 @@ def write_card(metadata: dict, notes: str = "") -> str:
     """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
     metrics, training, networks = metadata["metrics"], metadata["training"], model_json.networks(metadata)
     wanted, missed = targets(metrics)
-    tones = metrics["slices"]["skin_tone"]
-    dark = {name: tones[name]["n"] for name in DARK if name in tones}
     fusion, calibration = metadata["metadata_fusion"], metadata["conformal"]["n"]
     return TEMPLATE.read_text().format(
         **{key: metadata[key] for key in ("version", "created_at", "model_sha256", "weights_provenance")},
@@ -202,15 +134,17 @@ def write_card(metadata: dict, notes: str = "") -> str:
         agreement_limit=metadata["agreement"]["limit"],
         rounding_change=f"{metadata['agreement']['rounding']['largest_logit_change']:.2f}",
         rounding_same=f"{metadata['agreement']['rounding']['same_class']:.1%}",
-        dark_skin=f"Of {metrics['n']} test photographs the following look darker than intermediate: {dark or 'none'}.",
+        dark_skin=dark_skin_note(metrics),
+        resampled=metrics.get("resampled", "lesions"),
         threshold_n=sum(calibration.values()),
-        evaluation_data=f"{metrics['n']} photographs of {metrics['n_lesions']} lesions, split `{metrics['split']}`: "
+        evaluation_data=f"{counted(metrics)}, {_where(metrics)}: "
         + ", ".join(f"{name} {metrics['per_class'][name]['n']}" for name in CLASSES)
         + ".",
         training_counts=", ".join(f"{n} {c}" for n, c in zip(CLASSES, training["class_counts"], strict=True)),
         manifest_hashes=", ".join(f"{name} `{sha[:12]}…`" for name, sha in metadata["manifest_sha256"].items()),
         targets_table=wanted,
         missed=missed,
+        risk_note=risk_note(metrics),
         ece_by_chance=f"{metrics['ece_by_chance']:.3f}",
         notes=notes.strip(),
         class_table=class_table(metrics),
@@ -233,7 +167,7 @@ def write_card(metadata: dict, notes: str = "") -> str:
         strangers_note=strangers_note(metadata["out_of_distribution"]["stopped"]),
         exposures=" to ".join(f"{factor:g}" for factor in metadata["out_of_distribution"]["exposures"]),
         strangers_table=strangers_table(metadata["out_of_distribution"]["stopped"]),
-        changed_table=strangers_table(metadata["out_of_distribution"]["stopped_when_changed"]),
+        changed_table=changed_table(metadata["out_of_distribution"]["stopped_when_changed"]),
         views=metadata["test_time_augmentation"],
         views_table=views_table(metadata["views_compared"]),
         slices_table=group_table(metrics["slices"], "group"),
@@ -242,6 +176,10 @@ def write_card(metadata: dict, notes: str = "") -> str:
         prior=", ".join(f"{name} {p:.1%}" for name, p in zip(CLASSES, metadata["prior"], strict=True)),
         commands=table(["command", "wall time"], [[f"`{s['command']}`", _minutes(s)] for s in metadata["made_by"]]),
     )
+
+
+def _where(metrics: dict) -> str:
+    return f"split `{metrics['split']}`" if metrics["split"] else "a whole folder"
 
 
 def _minutes(step: dict) -> str:

@@ -25,12 +25,12 @@ import numpy as np
 from PIL import Image
 
 from ml.labels import CLASSES, SEXES, SITES
+from ml.made_with import PARTS, fingerprint, write_signs
 from ml.perceptual_hash import near_identical, perceptual_hash
 from ml.preprocess import UnreadableImage, decode, to_square
 from ml.tables import PICTURE_SUFFIXES, DatasetError, read_photographs, read_rows
 
 FRACTIONS = {"train": 0.72, "validation": 0.06, "calibration": 0.10, "test": 0.12}
-MADE_WITH = ("train", "validation", "calibration")  # the parts that a model is made of
 MANIFESTS = Path(__file__).parent / "manifests"
 
 
@@ -55,12 +55,14 @@ class Record:
 def read_dataset(directory: Path | str) -> list[Record]:
     """Every image a folder's table names, ordered by image id.
 
-    Raises DatasetError when the folder has no table that is understood, when its table lacks a
-    column, when a row has no picture, two unlike ones or an unknown diagnosis, or is there twice.
+    A row that tells no diagnosis may lack its picture, and is then left out. Raises DatasetError when the
+    folder has no table that is understood, when its table lacks a column, when a row with a diagnosis has no
+    picture, two unlike ones or an unknown diagnosis, or is there twice.
     """
     directory = Path(directory)
     pictures, twins = _pictures(directory)
-    records = [_record(row, pictures) for row in read_photographs(directory)]
+    told = [_record(row, pictures) for row in read_photographs(directory)]
+    records = [record for record in told if record.path or record.label]
     _check(directory, records, twins)
     return sorted(records, key=lambda record: record.image_id)
 
@@ -71,7 +73,7 @@ def load_pixels(records: list[Record], size: int, out: np.ndarray | None = None)
     Raises DatasetError with the list of all unreadable files, after trying every one.
     """
     pixels = np.empty((len(records), size, size, 3), np.uint8) if out is None else out
-    for position, image in _decoded(records):
+    for position, image in decoded(records):
         pixels[position] = np.asarray(to_square(image, size))
     return pixels
 
@@ -115,7 +117,7 @@ def group_lesions(records: list[Record]) -> list[int]:
             number = parent[number]
         return number
 
-    hashes = [perceptual_hash(image) for _, image in _decoded(records)]
+    hashes = [perceptual_hash(image) for _, image in decoded(records)]
     for first, second in near_identical(np.array(hashes)):
         one, other = root(lesions[records[first].lesion_id]), root(lesions[records[second].lesion_id])
         parent[max(one, other)] = min(one, other)
@@ -123,7 +125,8 @@ def group_lesions(records: list[Record]) -> list[int]:
 
 
 def write_manifests(parts: dict[str, list[Record]], directory: Path, seed: int) -> None:
-    """Write each part's ids and labels as CSV, and their SHA-256 to manifest.json."""
+    """Write each part's ids and labels as CSV, their SHA-256 to manifest.json, and what the photographs look
+    like that a model is made with."""
     directory.mkdir(parents=True, exist_ok=True)
     summary = {"seed": seed, "fractions": FRACTIONS, "parts": {}}
     for name, part in parts.items():
@@ -139,6 +142,8 @@ def write_manifests(parts: dict[str, list[Record]], directory: Path, seed: int) 
             "classes": {label: sum(r.label == label for r in part) for label in CLASSES},
         }
     (directory / "manifest.json").write_text(json.dumps(summary, indent=2) + "\n")
+    made_with = [record for name in PARTS for record in parts[name]]
+    write_signs(directory, [fingerprint(image) for _, image in decoded(made_with)])
 
 
 def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) -> list[Record]:
@@ -158,12 +163,7 @@ def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) ->
     return [known[image_id] for image_id in wanted]
 
 
-def ids_made_with(directory: Path = MANIFESTS) -> set[str]:
-    """The image ids that a model of these manifests is made of."""
-    return {row["image_id"] for name in MADE_WITH for row in read_rows(directory / f"{name}.csv")}
-
-
-def _decoded(records: list[Record]) -> Iterator[tuple[int, Image.Image]]:
+def decoded(records: list[Record]) -> Iterator[tuple[int, Image.Image]]:
     """Each record's position and picture; at the end DatasetError, where files were unreadable."""
     faults = []
     for position, record in enumerate(records):

@@ -10,22 +10,28 @@ Everything goes through the LiteRT classifier itself, so what is measured is wha
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from ml import conformal, metrics, model_json, skin_tone
+from ml import conformal, metrics, model_json
+from ml.card_tables import figure
 from ml.classifier import ARTIFACT, VIEWS, Classifier
-from ml.data import MANIFESTS, Record, ids_made_with, read_dataset, read_split
-from ml.labels import CLASSES, INDEX
+from ml.data import MANIFESTS, Record, decoded, read_dataset, read_split
+from ml.labels import CLASSES
+from ml.made_with import are_made_with, fingerprint
 from ml.metadata import FACTS
 from ml.observe import Observations, facts_of, labels_of, observe_paths
-from ml.plots import draw_page
-from ml.preprocess import UnreadableImage
-from ml.report import Case, report, with_intervals
+from ml.plots import check_page, draw_page
+from ml.report import RISK_BINS, Case, report, with_intervals
+from ml.slices import slices_of
 
+LEAST_REPEATS = 100  # fewer leave nothing beyond the 95 %
+MOST_FLAGGED = 0.05  # of the photographs; of those that a model is made for it flags 1 in 100
 SUBSETS = tuple(
     tuple(fact for position, fact in enumerate(FACTS) if number >> position & 1) for number in range(2 ** len(FACTS))
 )
@@ -63,74 +69,69 @@ def operating_points(is_positive, scores, thresholds: dict, lesions: np.ndarray,
     }
 
 
-def slices_of(records, seen: Observations) -> dict[str, np.ndarray]:
-    """(N,) group names for every way of cutting the data up."""
-    return {
-        "age": np.array([_age_band(record.age) for record in records]),
-        "sex": np.array([record.sex or "unknown" for record in records]),
-        "site": np.array([record.site or "unknown" for record in records]),
-        "source": np.array([record.source or "unknown" for record in records]),
-        "reference": np.array([record.dx_type or "unknown" for record in records]),
-        "image_size": np.array([f"{width}x{height}" for width, height in seen.sizes]),
-        "skin_tone": np.array([skin_tone.group(angle) for angle in seen.skin_angles]),
-    }
-
-
 def evaluate(classifier: Classifier, records, seen: Observations, repeats: int = 1000) -> dict:
     """The whole report, as it is written to JSON."""
     labels, facts = labels_of(records), [facts_of(record) for record in records]
     lesions = np.array([record.lesion_id or record.image_id for record in records])
-    case = judge(classifier, seen.logits, labels, facts, FACTS)
     has_lesions = any(record.lesion_id != record.image_id for record in records)
-    result = {"resampled": "lesions" if has_lesions else "photographs", **report(case, lesions, repeats)}
-    malignancy, melanoma = case.thresholds["malignancy"], case.thresholds["melanoma"]
-    p_melanoma = case.probabilities[:, INDEX["mel"]]
-    result["malignant"]["threshold"] = malignancy["sensitivity_95"]
-    result["melanoma"]["threshold"] = melanoma["sensitivity_95"]
-    result["malignant"] |= operating_points(case.malignant, case.risk, malignancy, lesions, repeats)
-    result["melanoma"] |= operating_points(labels == INDEX["mel"], p_melanoma, melanoma, lesions, repeats)
-    confidence, right = case.probabilities.max(axis=1), case.plain_decisions == labels
+    case = judge(classifier, seen.logits, labels, facts, FACTS)
+
+    def figures_of(case: Case, chosen=slice(None), with_details: bool = False) -> dict:
+        figures = report(case.part(chosen), lesions[chosen], repeats, with_details)
+        return figures if has_lesions else figures | {"n_lesions": None}
+
+    result = {"resampled": "lesions" if has_lesions else "photographs", **figures_of(case, with_details=True)}
+    thresholds = {"malignant": case.thresholds["malignancy"], "melanoma": case.thresholds["melanoma"]}
+    for name, (is_true, said) in case.risks.items():
+        place = result[name]
+        place["threshold"] = thresholds[name]["sensitivity_95"]
+        place |= operating_points(is_true, said, thresholds[name], lesions, repeats)
+        place["reliability"] = _bins(said, is_true, ("n", "predicted", "share_true"), RISK_BINS)
+    confidence, is_right = case.probabilities.max(axis=1), case.plain_decisions == labels
     result["ece_by_chance"] = metrics.chance_calibration_error(confidence)
-    result["reliability"] = [
-        {"n": int(n), "confidence": mean, "accuracy": share}
-        for n, mean, share in metrics.reliability(confidence, right)
-    ]
+    result["reliability"] = _bins(confidence, is_right, ("n", "confidence", "accuracy"))
     result["confusion_matrix"] = {
         "labels": list(CLASSES),
         "balanced": metrics.confusion(labels, case.balanced_decisions, len(CLASSES)).astype(int).tolist(),
         "plain": metrics.confusion(labels, case.plain_decisions, len(CLASSES)).astype(int).tolist(),
     }
-    result["metadata"] = {}
-    for known in SUBSETS:
-        told = judge(classifier, seen.logits, labels, facts, known)
-        result["metadata"]["+".join(known) or "none"] = report(told, lesions, repeats, False)
-    result["slices"] = {}
-    for name, groups in slices_of(records, seen).items():
-        result["slices"][name] = {
-            str(group): report(case.part(groups == group), lesions[groups == group], repeats, False)
-            for group in np.unique(groups)
-        }
-    result["out_of_distribution"] = flagged_share(classifier, seen, lesions, repeats)
+    result["metadata"] = {
+        "+".join(known) or "none": figures_of(judge(classifier, seen.logits, labels, facts, known)) for known in SUBSETS
+    }
+    result["slices"] = {
+        kind: {str(group): figures_of(case, groups == group) for group in np.unique(groups)}
+        for kind, groups in slices_of(records, seen).items()
+    }
+    is_flagged = classifier.is_strange(seen.features, seen.has_colour)
+    result["out_of_distribution"] = flagged_share(is_flagged, lesions, repeats)
+    # What the portal would judge; of no photographs there are no figures.
+    result["out_of_distribution"]["unflagged"] = figures_of(case, ~is_flagged) if not is_flagged.all() else {"n": 0}
     return result
 
 
-def flagged_share(classifier: Classifier, seen: Observations, lesions: np.ndarray, repeats: int) -> dict:
+def flagged_share(is_flagged: np.ndarray, lesions: np.ndarray, repeats: int) -> dict:
     """The share of photographs that are taken for something else, with its interval."""
-    flagged = classifier.strangeness(seen.features) > classifier.metadata["out_of_distribution"]["threshold"]
 
     def measure(weights):
-        return {("flagged_share",): metrics.mean(flagged, weights)}
+        return {("flagged_share",): metrics.mean(is_flagged, weights)}
 
-    return with_intervals(measure, lambda _: np.full(len(flagged), True), lesions, repeats)
+    shares = with_intervals(measure, lambda _: np.full(len(is_flagged), True), lesions, repeats)
+    return {"n_flagged": int(is_flagged.sum()), **shares}
 
 
 def count_seen_in_making(records: list[Record], classifier: Classifier, manifests: Path) -> int:
-    """How many of the photographs the model was made of: its network, or what was fitted after it."""
-    made_with = ids_made_with(MANIFESTS)
+    """How many of the photographs the model was made of: its network, or what was fitted after it.
+
+    Raises DatasetError, naming every file that cannot be read.
+    """
+    photographs = tqdm(decoded(records), "known photographs", len(records), disable=None, unit="photo")
+    fingerprints = np.array([fingerprint(image) for _, image in photographs])
+    image_ids = [record.image_id for record in records]
+    is_known = are_made_with(image_ids, fingerprints, MANIFESTS)
     # Fitted to photographs of its own, a model names their manifests, and its network is still of ours.
     if classifier.metadata.get("manifest_sha256") == model_json.manifest_hashes(manifests):
-        made_with |= ids_made_with(manifests)
-    return sum(record.image_id in made_with for record in records)
+        is_known |= are_made_with(image_ids, fingerprints, manifests)
+    return int(is_known.sum())
 
 
 def read_labelled(options: argparse.Namespace) -> list[Record]:
@@ -155,14 +156,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plots", type=Path, metavar="PAGE", help="a page of plots (.svg, .png, .pdf)")
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")
-    parser.add_argument("--repeats", type=int, default=1000, help="bootstrap repeats")
+    parser.add_argument("--repeats", type=_repeats, default=1000, help=f"of the bootstrap, {LEAST_REPEATS} or more")
     parser.add_argument("--workers", type=int, default=2, help="photographs looked at side by side")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
-        for out in filter(None, (options.json, options.plots)):
-            out.parent.mkdir(parents=True, exist_ok=True)
+        _check_targets(options.json, options.plots)
         records = read_labelled(options)
         classifier = Classifier.load(options.artifact, views=options.views)
         seen_in_making = count_seen_in_making(records, classifier, options.manifests)
@@ -170,8 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         shared = {"views": options.views, "workers": options.workers, "cache": options.cache}
         seen = observe_paths(options.artifact, paths, title="evaluate", **shared)
     except (OSError, ValueError) as error:
-        label = "unreadable" if isinstance(error, UnreadableImage) else "cannot evaluate"
-        print(f"{label}: {error}", file=sys.stderr)
+        print(f"cannot evaluate: {error}", file=sys.stderr)
         return 1
     result = {
         "model_version": classifier.version,
@@ -181,11 +180,13 @@ def main(arguments: list[str] | None = None) -> int:
         "decisions": {
             "accuracy": "argmax of p",
             "balanced_accuracy, per_class": "argmax of p/prior",
+            "plain, sensitivity_plain, specificity_plain": "argmax of p, which is predicted_class",
             "malignant, melanoma": "at the shipped threshold",
         },
         "intervals": {
             "ece": "reverse percentile",
             "shares in which all lesions agree": "Wilson, on lesions",
+            "other figures that resampling cannot move": "none, as they rest on too few",
             "all others": "percentile",
         },
         **evaluate(classifier, records, seen, options.repeats),
@@ -195,21 +196,53 @@ def main(arguments: list[str] | None = None) -> int:
     options.json.write_text(json.dumps(written, indent=1) + "\n")
     if options.plots:
         draw_page(written, options.plots)
-    if seen_in_making:
-        print(
-            f"{seen_in_making} of these photographs were used to make the model: the figures flatter it.",
-            file=sys.stderr,
-        )
-    for name in ("accuracy", "balanced_accuracy", "macro_auc", "ece"):
-        low, high = result[f"{name}_interval"]
-        print(f"{name:18} {result[name]:.3f}  ({low:.3f} to {high:.3f})")
+    _say(written)
     return 0
 
 
-def _age_band(age: float | None) -> str:
-    if age is None or not np.isfinite(age):
-        return "unknown"
-    return "under 30" if age < 30 else "30-49" if age < 50 else "50-69" if age < 70 else "70 and over"
+def _say(result: dict) -> None:
+    n, seen, flagged = result["n"], result["seen_in_making"], result["out_of_distribution"]["n_flagged"]
+    warnings = []
+    if seen:
+        warnings.append(f"{seen} of these photographs were used to make the model: the figures flatter it.")
+    if flagged > MOST_FLAGGED * n:
+        unlike = f"{flagged} of {n} photographs look unlike those that the model learnt from"
+        warnings.append(f"{unlike}; the portal would not judge them.")
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    for title, place, name in (
+        ("accuracy (predicted_class)", result, "accuracy"),
+        ("balanced_accuracy (predicted_class)", result["plain"], "balanced_accuracy"),
+        ("balanced_accuracy (argmax of p/prior)", result, "balanced_accuracy"),
+        ("macro_auc", result, "macro_auc"),
+        ("ece", result, "ece"),
+    ):
+        print(f"{title:40}{figure(place, name)}")
+
+
+def _check_targets(report_path: Path, page: Path | None) -> None:
+    """Raises OSError or ValueError where what will be measured could not be written."""
+    for path in filter(None, (report_path, page)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(f"{path} cannot be written")
+    if page:
+        check_page(page)
+
+
+def _repeats(text: str) -> int:
+    repeats = int(text)
+    if repeats < LEAST_REPEATS:
+        raise argparse.ArgumentTypeError(f"{text} repeats give no 95 % interval: {LEAST_REPEATS} or more do")
+    return repeats
+
+
+def _bins(said: np.ndarray, is_true: np.ndarray, names: tuple[str, str, str], bins: int = 15) -> list[dict]:
+    """One row a bin of `metrics.reliability`, under these names."""
+    rows = metrics.reliability(said, is_true, bins=bins).tolist()
+    return [dict(zip(names, (int(count), *means), strict=True)) for count, *means in rows]
 
 
 def _without_nan(value):

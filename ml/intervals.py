@@ -18,13 +18,15 @@ def wilson_interval(count: float, n: int) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def with_width(bound: tuple[float, float], share: float, lesions: int | None) -> tuple[float, float]:
-    """A bootstrap interval, or Wilson's on the lesions counted where all of these agreed.
+def with_width(bound: tuple[float, float], share: float, lesions: int | None) -> tuple[float, float] | None:
+    """A bootstrap interval; where it has no width, Wilson's on the lesions counted, and None for what is no share.
 
     Resampling what always agrees gives one and the same figure, however few there are: 1.000 to
     1.000 for two photographs of one lesion. lesions: None for a figure that is no share of them.
     """
     low, high = bound
-    if lesions is None or low != high:  # nan, where nothing was counted, is unlike itself
+    if high - low > 1e-9:
         return bound
+    if lesions is None or math.isnan(low):  # nan, where nothing was counted
+        return None
     return wilson_interval(share * lesions, lesions)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import preprocess, skin_tone
+from ml import field_of_view, light, preprocess, skin_tone
 from ml.classifier import VIEWS
 from ml.files import replacing
 
 ALL_VIEWS = VIEWS["turns"]
+# The code that makes of a file what is kept here: where it changes, nothing kept before is used.
+MADE_BY = (preprocess, field_of_view, light, skin_tone)
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Look:
 
     size: tuple[int, int]  # width, height in pixels
     skin_angle: float | None  # degrees
+    has_colour: bool
     features: np.ndarray  # (D,), of the plain view
     logits: dict = field(default_factory=dict)  # {one of ALL_VIEWS: (7,)}
 
@@ -35,8 +38,7 @@ class Looks:
         self._path = None
         self._is_new = False
         if folder is not None:
-            # The code that makes a tensor of a file belongs to what was computed.
-            parts = (artifact / "model.tflite", Path(preprocess.__file__), Path(skin_tone.__file__))
+            parts = (artifact / "model.tflite", *(Path(module.__file__) for module in MADE_BY))
             key = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
             self._path = Path(folder) / f"{key[:16]}.npz"
             if self._path.exists():
@@ -62,6 +64,7 @@ class Looks:
                 digests=np.array(list(self._looks)),
                 sizes=np.array([look.size for look in looks]),
                 skin_angles=np.array([np.nan if look.skin_angle is None else look.skin_angle for look in looks]),
+                has_colour=np.array([look.has_colour for look in looks]),
                 features=np.stack([look.features for look in looks]),
                 logits=np.array([[look.logits.get(view, unknown) for view in ALL_VIEWS] for look in looks]),
             )
@@ -69,8 +72,8 @@ class Looks:
 
     def _load(self) -> None:
         with np.load(self._path) as kept:
-            columns = [kept[name] for name in ("digests", "sizes", "skin_angles", "features", "logits")]
-        for digest, size, angle, features, by_view in zip(*columns, strict=True):
+            columns = [kept[name] for name in ("digests", "sizes", "skin_angles", "has_colour", "features", "logits")]
+        for digest, size, angle, has_colour, features, by_view in zip(*columns, strict=True):
             logits = {view: row for view, row in zip(ALL_VIEWS, by_view, strict=True) if not np.isnan(row).any()}
             known_angle = None if np.isnan(angle) else float(angle)
-            self._looks[str(digest)] = Look(tuple(map(int, size)), known_angle, features, logits)
+            self._looks[str(digest)] = Look(tuple(map(int, size)), known_angle, bool(has_colour), features, logits)

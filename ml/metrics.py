@@ -100,7 +100,10 @@ def roc(is_positive, scores) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reliability(confidence, is_right, weights=None, bins: int = 15) -> np.ndarray:
-    """(..., bins, 3): weight, mean confidence and share right, in bins of equal width over 0..1."""
+    """(..., bins, 3): weight, mean confidence and share right, in bins of equal width over 0..1.
+
+    Also of a risk and the share in which it came true.
+    """
     position = np.minimum((confidence * bins).astype(int), bins - 1)
     member = np.eye(bins)[position]
     weights = _weights(weights, len(confidence))
@@ -112,7 +115,11 @@ def reliability(confidence, is_right, weights=None, bins: int = 15) -> np.ndarra
 def expected_calibration_error(labels, probabilities, weights=None, bins: int = 15):
     """Mean gap between confidence and accuracy of the plain argmax (Guo et al., ICML 2017)."""
     is_right = probabilities.argmax(axis=1) == labels
-    table = reliability(probabilities.max(axis=1), is_right, weights, bins)
+    return calibration_error(reliability(probabilities.max(axis=1), is_right, weights, bins))
+
+
+def calibration_error(table: np.ndarray):
+    """Mean gap between what was said and what was so, from the bins of `reliability`."""
     gaps = np.nan_to_num(np.abs(table[..., 1] - table[..., 2]))
     return _ratio((table[..., 0] * gaps).sum(axis=-1), table[..., 0].sum(axis=-1))
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ml import preprocess, skin_tone
 from ml.classifier import VIEWS, Classifier
 from ml.labels import INDEX
+from ml.light import has_colour
 from ml.looks import Look, Looks
 
 
@@ -24,6 +25,7 @@ class Observations:
     logits: np.ndarray  # (N, 7)
     features: np.ndarray  # (N, D)
     skin_angles: list[float | None]  # degrees
+    has_colour: np.ndarray  # bool (N,)
     sizes: list[tuple[int, int]]  # width, height in pixels
 
 
@@ -57,9 +59,9 @@ def observe_paths(
         return seen, VIEWS[classifier.test_time_augmentation]
 
     seen = _spread(directory, paths, look, views, workers, title)
+    looks.save()
     if bad:
         raise preprocess.UnreadableImage("\n".join(sorted(bad)))
-    looks.save()
     return _stack(seen)
 
 
@@ -97,7 +99,8 @@ def _look(classifier: Classifier, decode: Callable[[], Image.Image], known: Look
     if known is not None:
         return replace(known, logits=known.logits | logits)
     # Every set of views begins with the plain one.
-    return Look(image.size, skin_tone.typology_angle(image), seen[wanted[0]].features, logits)
+    angle, is_coloured = skin_tone.typology_angle(image), has_colour(tensor[0])
+    return Look(image.size, angle, is_coloured, seen[wanted[0]].features, logits)
 
 
 def _spread(directory, items, look, views, workers, title) -> list:
@@ -123,5 +126,6 @@ def _stack(seen: list[tuple[Look, tuple]]) -> Observations:
         logits=np.stack([np.mean([look.logits[view] for view in views], axis=0) for look, views in seen]),
         features=np.stack([look.features for look, _ in seen]),
         skin_angles=[look.skin_angle for look, _ in seen],
+        has_colour=np.array([look.has_colour for look, _ in seen], dtype=bool),
         sizes=[look.size for look, _ in seen],
     )

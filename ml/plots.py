@@ -1,13 +1,24 @@
 """The page of plots of an evaluation report."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ml import card
+from ml.card import counted
+from ml.card_tables import figure as figure_of
 from ml.labels import CLASSES
 
+PAGE_SUFFIXES = (".svg", ".png", ".pdf")
 INK, ACCENT, SOFT = "#1f2430", "#0b6e75", "#c9d6d8"
+
+
+def check_page(path: Path) -> None:
+    """Raises ValueError where no page could be drawn at `path`."""
+    if path.suffix.lower() not in PAGE_SUFFIXES:
+        raise ValueError(f"{path}: a page of plots is {', '.join(PAGE_SUFFIXES)}")
+    if find_spec("matplotlib") is None:
+        raise ValueError("plots need matplotlib: pip install -r requirements-train.txt")
 
 
 def draw_page(report: dict, path: Path) -> None:
@@ -19,8 +30,8 @@ def draw_page(report: dict, path: Path) -> None:
 
     matplotlib.rcParams |= {"svg.hashsalt": "lesions", "font.size": 9, "axes.edgecolor": INK}
     figure, axes = pyplot.subplots(2, 3, figsize=(14, 8.5), layout="constrained")
-    title = f"{report['model_version']}, {report['split'] or 'whole folder'}: {report['n']} photographs"
-    figure.suptitle(f"{title} of {report['n_lesions']} lesions; bars and brackets are 95 % intervals")
+    title = f"{report['model_version']}, {report['split'] or 'whole folder'}: {counted(report)}"
+    figure.suptitle(f"{title}; bars and brackets are 95 % intervals")
     draw_roc(axes[0, 0], report["malignant"])
     draw_classes(axes[0, 1], report["per_class"])
     draw_confusion(axes[0, 2], report["confusion_matrix"])
@@ -42,7 +53,7 @@ def draw_roc(axes, malignant: dict) -> None:
         axes.plot(*([1 - specificity], [sensitivity]) if is_known else ([], []), "o", label=label)
     axes.legend(loc="lower right", title="threshold: sensitivity / specificity")
     axes.set(
-        title=f"Malignant against benign: AUC {card.figure(malignant, 'auc')}",
+        title=f"Malignant against benign: AUC {figure_of(malignant, 'auc')}",
         xlabel="1 - specificity",
         ylabel="sensitivity",
     )
@@ -78,7 +89,7 @@ def draw_reliability(axes, report: dict) -> None:
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
     axes.scatter(confidence, [one["accuracy"] for one in bins], sizes, color=ACCENT)
     axes.set(
-        title=f"Reliability: ECE {card.figure(report, 'ece')}",
+        title=f"Reliability: ECE {figure_of(report, 'ece')}",
         xlabel="confidence",
         ylabel="share right",
         xlim=(0, 1),
@@ -93,7 +104,8 @@ def draw_coverage(axes, conformal: dict) -> None:
     axes.errorbar(range(len(names)), values, errors, fmt="o", color=ACCENT, capsize=3)
     axes.axhline(0.9, color=INK, linestyle=":")
     axes.set_xticks(range(len(names)), names)
-    axes.set(title=f"Prediction sets: coverage; {conformal['mean_size']:.2f} classes a set", ylim=(0.5, 1.02))
+    title = f"Prediction sets: coverage; {conformal['mean_size']:.2f} classes a set"
+    axes.set(title=title, ylim=(_lowest(0.5, values, errors), 1.02))
 
 
 def draw_slices(axes, slices: dict) -> None:
@@ -108,13 +120,18 @@ def draw_slices(axes, slices: dict) -> None:
     axes.errorbar(values, range(len(rows)), xerr=errors, fmt="o", color=ACCENT, capsize=2)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=7)
     axes.invert_yaxis()
-    axes.set(title="Malignant AUC by group (photographs)", xlim=(0.4, 1.02))
+    axes.set(title="Malignant AUC by group (photographs)", xlim=(_lowest(0.4, values, errors), 1.02))
 
 
 def _errors(values: list[float], intervals: list) -> np.ndarray:
-    # An interval of a class that does not occur has no bounds: it is drawn with no bracket.
-    bounds = [(_number(low, value), _number(high, value)) for value, (low, high) in zip(values, intervals, strict=True)]
+    # A figure without an interval is drawn with no bracket.
+    bounds = [interval or (value, value) for value, interval in zip(values, intervals, strict=True)]
     return np.array([(max(0, v - low), max(0, high - v)) for v, (low, high) in zip(values, bounds, strict=True)]).T
+
+
+def _lowest(usual: float, values: list[float], errors: np.ndarray) -> float:
+    """Where an axis of shares begins: at the usual place, or below the lowest bracket."""
+    return min([usual, *(np.array(values) - errors[0] - 0.02)]) if len(values) else usual
 
 
 def _text(value: float | None) -> str:

@@ -11,8 +11,10 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from ml.classifier import ARTIFACT, VIEWS, Classifier, Prediction
-from ml.labels import SEXES, SITES
+from ml.labels import CLASSES, SEXES, SITES
 from ml.preprocess import UnreadableImage
 
 UNKNOWN = "unknown"  # HAM10000's own word; to the fusion it is a fact not told, as any word that it has no term for
@@ -40,16 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{path}: {reason}", file=sys.stderr)
             failures += 1
         else:
-            print(json.dumps(as_json(path, prediction)), flush=True)
+            print(json.dumps(as_json(path, prediction, classifier.prior)), flush=True)
     return 1 if failures else 0
 
 
-def as_json(path: Path, prediction: Prediction) -> dict:
-    """The line printed for one photograph; probabilities and risk are 0..1."""
+def as_json(path: Path, prediction: Prediction, prior: np.ndarray) -> dict:
+    """The line printed for one photograph; probabilities and risk are 0..1.
+
+    predicted_class is the most probable one; balanced_class (argmax of p/prior) the one that is most above
+    its share (7,) of the photographs, by which ml.evaluate measures recall.
+    """
+    probabilities = np.array([prediction.probabilities[name] for name in CLASSES])
     return {
         "file": str(path),
         "model_version": prediction.model_version,
         "predicted_class": prediction.predicted_class,
+        "balanced_class": CLASSES[(probabilities / prior).argmax()],
         "confidence": round(prediction.confidence, 6),
         "probabilities": {name: round(p, 6) for name, p in prediction.probabilities.items()},
         "malignancy_risk": round(prediction.malignancy_risk, 6),
@@ -63,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml.predict", description=__doc__.split("\n")[0])
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument("--age", type=_age, help="years, 0 to 120")
-    parser.add_argument("--sex", choices=(*SEXES, UNKNOWN))
-    parser.add_argument("--site", choices=(*SITES, UNKNOWN), help="place on the body")
+    parser.add_argument("--sex", type=str.lower, choices=(*SEXES, UNKNOWN))
+    parser.add_argument("--site", type=str.lower, choices=(*SITES, UNKNOWN), help="place on the body")
     parser.add_argument("--json", action="store_true", help="JSON lines: the default, and all there is")
     parser.add_argument("--artifact", type=Path, default=ARTIFACT, help="folder of model.json")
     parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")

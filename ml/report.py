@@ -9,6 +9,8 @@ from ml import conformal, metrics
 from ml.intervals import with_width
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
 
+RISK_BINS = 10
+
 
 @dataclass(frozen=True)
 class Case:
@@ -27,6 +29,12 @@ class Case:
     @property
     def risk(self) -> np.ndarray:
         return self.probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1)
+
+    @property
+    def risks(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Of each risk that a person is shown: bool (N,) whether it is so, and (N,) what was said."""
+        mel = INDEX["mel"]
+        return {"malignant": (self.malignant, self.risk), "melanoma": (self.labels == mel, self.probabilities[:, mel])}
 
     @property
     def balanced_decisions(self) -> np.ndarray:
@@ -79,7 +87,7 @@ def headline(case: Case, weights: np.ndarray | None = None) -> dict:
 
 
 def details(case: Case, weights: np.ndarray | None = None) -> dict:
-    """The figures of each class and of the plain decision, keyed like `headline`."""
+    """The figures of each class, of the plain decision and of the risks, keyed like `headline`."""
     balanced = metrics.confusion(case.labels, case.balanced_decisions, len(CLASSES), weights)
     plain = metrics.confusion(case.labels, case.plain_decisions, len(CLASSES), weights)
     aucs = metrics.class_aucs(case.labels, case.probabilities, weights)
@@ -92,6 +100,10 @@ def details(case: Case, weights: np.ndarray | None = None) -> dict:
         ("sensitivity_plain", metrics.sensitivities(plain)),
         ("specificity_plain", metrics.specificities(plain)),
     )
+    for name, (is_true, said) in case.risks.items():
+        figures[name, "ece"] = metrics.calibration_error(metrics.reliability(said, is_true, weights, RISK_BINS))
+        figures[name, "mean_predicted"] = metrics.mean(said, weights)
+        figures[name, "share_true"] = metrics.mean(is_true, weights)
     for k, name in enumerate(CLASSES):
         for column, values in columns:
             figures["per_class", name, column] = values[..., k]
@@ -105,7 +117,7 @@ def counted_in(case: Case, path: tuple[str, ...]) -> np.ndarray | None:
     """(N,) which photographs a figure is a share of; None for a figure that is no share of photographs."""
     group, name = path[0], path[-1].removesuffix("_plain")
     one = next((part for part in path if part in CLASSES), None)
-    if name == "accuracy" or (name == "coverage" and one is None):
+    if name in ("accuracy", "share_true") or (name == "coverage" and one is None):
         return np.full(len(case.labels), True)
     positive = case.labels == INDEX[one or "mel"] if one or group == "melanoma" else case.malignant
     if name in ("sensitivity", "recall_balanced", "coverage"):
@@ -114,12 +126,16 @@ def counted_in(case: Case, path: tuple[str, ...]) -> np.ndarray | None:
 
 
 def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = True) -> dict:
-    """Nested figures, each with its interval beside it under `<name>_interval`."""
+    """Nested figures, each with its interval beside it under `<name>_interval`, None where it cannot be had."""
 
     def measure(weights):
         return headline(case, weights) | (details(case, weights) if with_details else {})
 
-    nested: dict = {"n": len(case.labels), "n_lesions": len(np.unique(lesions))}
+    nested: dict = {
+        "n": len(case.labels),
+        "n_lesions": len(np.unique(lesions)),
+        "n_malignant": int(case.malignant.sum()),
+    }
     nested |= with_intervals(measure, lambda path: counted_in(case, path), lesions, repeats)
     if with_details:
         counts = np.bincount(case.labels, minlength=len(CLASSES))
@@ -144,5 +160,6 @@ def with_intervals(measure: Callable, counted: Callable, lesions: np.ndarray, re
         chosen = counted(path)
         of_lesions = None if chosen is None else len(np.unique(lesions[chosen]))
         place[path[-1]] = float(value)
-        place[f"{path[-1]}_interval"] = list(with_width(bound, value, of_lesions))
+        interval = with_width(bound, value, of_lesions)
+        place[f"{path[-1]}_interval"] = interval and list(interval)
     return nested

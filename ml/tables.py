@@ -1,7 +1,8 @@
 """The CSV tables of a folder of photographs, told apart by their columns.
 
 HAM10000's has image_id and dx. ISIC 2018's truth has image and, for each class, a column of zeros and ones; its
-grouping has image and lesion_id. Capitals in a column's name do not matter.
+grouping has image and lesion_id. Capitals in a column's name do not matter. ISIC 2019's AK (actinic keratosis)
+is read as AKIEC, of which it is a part; its SCC and UNK are none of the seven classes.
 """
 
 import csv
@@ -20,6 +21,8 @@ COLUMNS = {  # a table is of the first kind whose columns it has
     ONE_HOT: ("image", *CLASSES),
     LESIONS: ("image", "lesion_id"),
 }
+SYNONYMS = {"ak": "akiec"}
+DELIMITERS = ",;\t"  # a spreadsheet writes semicolons where the comma is the decimal sign
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of ml.preprocess.FORMATS
 
 
@@ -39,10 +42,10 @@ class Table:
 def read_photographs(directory: Path) -> list[dict[str, str | None]]:
     """A row for each photograph that a folder's tables name: image_id, lesion_id, dx, and what else they tell.
 
-    dx is None where a one-hot table marks no class or several. HAM10000_metadata.csv is read before, and
-    instead of, all other tables; without it, tables with image_id and dx instead of one-hot ones, as
-    they tell facts too. Several tables of the kind that is read are one. A truth that is not read for
-    another's sake and a table that cannot be read are named on stderr.
+    dx is None where it is blank, or a one-hot table marks no class or several. HAM10000_metadata.csv is
+    read before, and instead of, all other tables; without it, tables with image_id and dx instead of
+    one-hot ones, as they tell facts too. Several tables of the kind that is read are one. A truth that is
+    not read for another's sake, one that lacks a column, and a table that cannot be read are named on stderr.
 
     Raises DatasetError when no table tells what the photographs show, or HAM10000_metadata.csv lacks a column.
     """
@@ -96,16 +99,23 @@ def _read_table(path: Path) -> Table:
     with _opened(path) as reader:
         kind = _kind_of(path, reader.fieldnames)
         # What is not ours may be a table of every pixel, too large to be read for nothing.
-        rows = [_stripped(row) for row in reader] if kind else []
-    return Table(path, None if kind == ONE_HOT and not _is_truth(rows) else kind, rows)
+        rows = []
+        for row in reader if kind else ():
+            rows.append(_stripped(row))
+            if kind == ONE_HOT:
+                _check_truth(rows[-1], f"{path} line {reader.line_num}")
+    return Table(path, kind, rows)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[csv.DictReader]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            first = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(DELIMITERS, key=first.count))
+            names = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = [name if SYNONYMS.get(name) in names else SYNONYMS.get(name, name) for name in names]
             yield reader
     except (UnicodeDecodeError, csv.Error) as error:
         raise _NoTable(f"{path} is no CSV table in UTF-8: {error}") from error
@@ -129,16 +139,23 @@ def _kind_of(path: Path, columns: list[str]) -> str | None:
         lacking = [column for column in COLUMNS[DIAGNOSES] if column not in columns]
         if lacking:
             raise DatasetError(f"{path} has no column {' and no column '.join(lacking)}")
-    return next((kind for kind, wanted in COLUMNS.items() if set(wanted) <= set(columns)), None)
+    for kind, wanted in COLUMNS.items():
+        if set(wanted) <= set(columns):
+            return kind
+    for wanted in (COLUMNS[DIAGNOSES], COLUMNS[ONE_HOT]):
+        lacking = [column for column in wanted if column not in columns]
+        if len(lacking) <= len(wanted) / 2:  # nearly a truth
+            raise _NoTable(f"{path} lacks {', '.join(lacking)}")
+    return None
 
 
 def _rows_of(tables: list[Table], kind: str) -> list[dict[str, str]]:
     return [row for table in tables if table.kind == kind for row in table.rows]
 
 
-def _of_diagnoses(row: dict[str, str]) -> dict[str, str]:
+def _of_diagnoses(row: dict[str, str]) -> dict[str, str | None]:
     image_id = photograph_id(row["image_id"])
-    return row | {"image_id": image_id, "lesion_id": row.get("lesion_id") or image_id, "dx": row["dx"].lower()}
+    return row | {"image_id": image_id, "lesion_id": row.get("lesion_id") or image_id, "dx": row["dx"].lower() or None}
 
 
 def _of_one_hot(row: dict[str, str], lesions: dict[str, str]) -> dict[str, str | None]:
@@ -148,9 +165,12 @@ def _of_one_hot(row: dict[str, str], lesions: dict[str, str]) -> dict[str, str |
     return {"image_id": image_id, "lesion_id": lesions.get(image_id) or image_id, "dx": dx}
 
 
-def _is_truth(rows: list[dict[str, str]]) -> bool:
+def _check_truth(row: dict[str, str], place: str) -> None:
     # A table of predictions has the same columns, and shares in them.
-    try:
-        return all(float(row[name] or 0) in (0, 1) for row in rows for name in CLASSES)
-    except ValueError:
-        return False
+    for name in CLASSES:
+        try:
+            is_truth = float(row[name] or 0) in (0, 1)
+        except ValueError:
+            is_truth = False
+        if not is_truth:
+            raise _NoTable(f"{place}: {name} is {row[name]!r}, neither 0 nor 1")

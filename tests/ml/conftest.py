@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ml import data
+from ml import data, observe
 from ml.classifier import Classifier
 from tests.ml import training
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
@@ -54,3 +54,16 @@ def classifier() -> Classifier:
 def shipped() -> Classifier:
     """The artefact in the package."""
     return Classifier.load()
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Every classifier that is loaded has the arithmetic network, and its usual answers as the prior: its
+    balanced decisions differ from photograph to photograph, while its plain ones hardly do."""
+    usual = [0.045, 0.865, 0.042, 0.038, 0.0001, 0.002, 0.002]
+
+    def load(directory=None, *, threads=None, views=None):
+        metadata = settings(prior=usual, **({"test_time_augmentation": views} if views else {}))
+        return Classifier(ColourRuntime(), metadata, None)
+
+    monkeypatch.setattr(observe.Classifier, "load", load)

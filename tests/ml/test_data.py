@@ -13,7 +13,6 @@ from ml.data import (
     FRACTIONS,
     MANIFESTS,
     DatasetError,
-    ids_made_with,
     load_pixels,
     main,
     read_dataset,
@@ -22,6 +21,7 @@ from ml.data import (
     write_manifests,
 )
 from ml.labels import CLASSES
+from ml.made_with import SIGNS
 from ml.perceptual_hash import near_identical, perceptual_hash
 from tests.ml.tiny import paint_lesion
 
@@ -164,6 +164,17 @@ def test_missing_pictures_and_unknown_diagnoses_are_all_named(writable):
     assert "'scc' is not one of" in str(error.value)
 
 
+def test_row_without_a_diagnosis_needs_no_picture(writable):
+    table = writable / "HAM10000_metadata.csv"
+    before = read_dataset(writable)
+    for record in before[:2]:
+        table.write_text(table.read_text().replace(f"{record.image_id},{record.label}", f"{record.image_id},"))
+    before[0].path.unlink()
+    records = read_dataset(writable)
+    assert [r.image_id for r in records] == [r.image_id for r in before[1:]]
+    assert [r.label for r in records[:2]] == [None, before[2].label]
+
+
 def test_a_folder_without_a_table_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="neither"):
         read_dataset(tmp_path)
@@ -277,15 +288,10 @@ def test_the_committed_manifests_are_disjoint_by_lesion():
     assert sum(len(home) for home in homes) == len(set.union(*homes)) == 7470
 
 
-def test_a_model_is_made_with_all_parts_but_the_test(tiny_dataset, tmp_path):
-    parts = split_records(read_dataset(tiny_dataset))
-    write_manifests(parts, tmp_path, seed=0)
-    used = [r.image_id for name in ("train", "validation", "calibration") for r in parts[name]]
-    assert ids_made_with(tmp_path) == set(used)
-
-
 @pytest.mark.slow
 def test_the_committed_manifests_are_what_the_split_gives(ham10000, tmp_path):
     write_manifests(split_records(read_dataset(ham10000)), tmp_path, seed=0)
     for name in (*(f"{part}.csv" for part in FRACTIONS), "manifest.json"):
         assert (tmp_path / name).read_bytes() == (MANIFESTS / name).read_bytes()
+    unlike = np.bitwise_count(np.load(tmp_path / SIGNS) ^ np.load(MANIFESTS / SIGNS))
+    assert unlike.mean() < 0.08, "of the eight bits of a byte another Pillow may round a few otherwise, no more"

@@ -18,5 +18,12 @@ def test_an_interval_has_width_however_few_agree():
     assert with_width((0.7, 0.9), 0.8, 40) == (0.7, 0.9)
     assert with_width((1.0, 1.0), 1.0, 1) == pytest.approx((0.207, 1), abs=0.001)
     assert with_width((0.0, 0.0), 0.0, 10) == pytest.approx((0, 0.278), abs=0.001)
-    assert with_width((1.0, 1.0), 1.0, None) == (1.0, 1.0), "an area is no share"
-    assert all(math.isnan(bound) for bound in with_width((math.nan, math.nan), math.nan, 4))
+    assert with_width((0.7, 0.9), 0.8, None) == (0.7, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("bound", "share", "lesions"),
+    [((1.0, 1.0), 1.0, None), ((0.2, 0.2 + 1e-16), 0.2, None), ((math.nan, math.nan), math.nan, 4)],
+)
+def test_what_cannot_be_told_has_no_interval(bound, share, lesions):
+    assert with_width(bound, share, lesions) is None

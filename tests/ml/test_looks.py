@@ -1,12 +1,16 @@
 """Outputs kept between commands are those that would be computed again."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from ml import observe, preprocess
+from config import ROOT
+from ml import field_of_view, looks, observe, preprocess
 from ml.classifier import VIEWS, Classifier
 from ml.looks import Look, Looks
 from tests.ml.tiny import ColourRuntime, settings, write_dataset
+from tests.test_architecture import imports_of
 
 
 @pytest.fixture
@@ -71,11 +75,41 @@ def test_another_network_and_another_content_of_a_file_are_looked_at_anew(folder
     assert runtime.calls == 2 * len(paths) + 1
 
 
+def test_other_code_looks_anew(folder, runtime, paths, tmp_path, monkeypatch):
+    look_at(folder, paths, "none", tmp_path / "cache")
+    edited = tmp_path / "edited.py"
+    edited.write_text(Path(field_of_view.__file__).read_text() + "# another way of finding the view\n")
+    monkeypatch.setattr(field_of_view, "__file__", str(edited))
+    look_at(folder, paths, "none", tmp_path / "cache")
+    assert runtime.calls == 2 * len(paths)
+
+
+def test_all_code_that_the_looks_are_made_by_is_watched():
+    watched = {module.__name__ for module in looks.MADE_BY}
+    imported = {
+        name
+        for module in looks.MADE_BY
+        for name in imports_of(Path(module.__file__))
+        if name.startswith("ml.") and (ROOT / f"{name.replace('.', '/')}.py").exists()
+    }
+    assert imported and imported <= watched
+
+
 def test_unreadable_files_are_named_whether_or_not_the_others_are_known(folder, runtime, paths, tmp_path):
     look_at(folder, paths, "none", tmp_path / "cache")
     paths[1].write_bytes(b"not a photograph")
     with pytest.raises(preprocess.UnreadableImage, match=paths[1].name):
         look_at(folder, paths, "none", tmp_path / "cache")
+
+
+def test_one_unreadable_file_costs_the_others_nothing(folder, runtime, paths, tmp_path):
+    kept = paths[1].read_bytes()
+    paths[1].write_bytes(b"not a photograph")
+    with pytest.raises(preprocess.UnreadableImage):
+        look_at(folder, paths, "none", tmp_path / "cache")
+    paths[1].write_bytes(kept)
+    look_at(folder, paths, "none", tmp_path / "cache")
+    assert runtime.calls == len(paths)
 
 
 def test_without_a_folder_nothing_is_written(folder, runtime, paths, tmp_path):
@@ -85,9 +119,9 @@ def test_without_a_folder_nothing_is_written(folder, runtime, paths, tmp_path):
 
 
 def test_a_photograph_without_skin_is_kept_as_such(folder, tmp_path):
-    looks = Looks(tmp_path / "cache", folder)
-    looks.put("abc", Look((4, 3), None, np.zeros(3), {VIEWS["none"][0]: np.ones(7)}))
-    looks.save()
+    kept = Looks(tmp_path / "cache", folder)
+    kept.put("abc", Look((4, 3), None, True, np.zeros(3), {VIEWS["none"][0]: np.ones(7)}))
+    kept.save()
     kept = Looks(tmp_path / "cache", folder).get("abc")
     assert (kept.skin_angle, kept.size) == (None, (4, 3))
     assert list(kept.logits) == [VIEWS["none"][0]]

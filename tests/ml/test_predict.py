@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from ml import predict
@@ -14,6 +15,7 @@ CONTRACT = {
     "file",
     "model_version",
     "predicted_class",
+    "balanced_class",
     "confidence",
     "probabilities",
     "malignancy_risk",
@@ -62,6 +64,24 @@ def test_unknown_is_the_same_as_not_told(ready, photo, capsys, fact):
     assert predict.main([str(photo), "--age", "85", fact, "unknown"]) == 0
     alone, unknown = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert unknown | {"latency_ms": 0} == alone | {"latency_ms": 0}
+
+
+def test_balanced_class_divides_by_the_prior(ready, classifier, photo, capsys):
+    predict.main([str(photo)])
+    alone = json.loads(capsys.readouterr().out)
+    above = {name: p / prior for (name, p), prior in zip(alone["probabilities"].items(), classifier.prior, strict=True)}
+    assert alone["balanced_class"] == max(above, key=above.get)
+    classifier.prior = np.where(np.array(CLASSES) == "df", 1e-9, 0.2)
+    predict.main([str(photo)])
+    rare = json.loads(capsys.readouterr().out)
+    assert (rare["balanced_class"], rare["predicted_class"]) == ("df", alone["predicted_class"])
+
+
+def test_facts_are_taken_in_capitals_too(ready, photo, capsys):
+    predict.main([str(photo), "--sex", "male", "--site", "lower extremity"])
+    predict.main([str(photo), "--sex", "Male", "--site", "Lower Extremity"])
+    small, capital = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert small | {"latency_ms": 0} == capital | {"latency_ms": 0}
 
 
 def test_file_that_is_no_picture_is_told_what_would_be_one(ready, tmp_path, capsys):

@@ -43,11 +43,60 @@ def test_id_is_what_is_left_of_blanks_and_the_pictures_suffix(cell, meant):
         ("my_clinic.csv", "\ufeff" + ONE_HOT.replace("\n", "\r\n"), TWO_MOLES),
         ("my_clinic.csv", DIAGNOSES.replace("ISIC_1", "ISIC_1.jpg").replace("mel", " MEL "), MELANOMA_AND_MOLE),
         ("my_clinic.csv", ONE_HOT.replace("ISIC_1", '"ISIC_1 "').replace("ISIC_2", "ISIC_2.PNG"), TWO_MOLES),
+        ("my_clinic.csv", ONE_HOT.replace(",", ";"), TWO_MOLES),
+        ("my_clinic.csv", "\ufeff" + DIAGNOSES.replace(",", ";"), MELANOMA_AND_MOLE),
+        ("HAM10000_metadata.csv", DIAGNOSES.replace(",", "\t"), MELANOMA_AND_MOLE),
     ],
 )
 def test_table_is_known_by_its_columns(tmp_path, capsys, name, text, photographs):
     (tmp_path / name).write_bytes(text.encode())
     assert read(tmp_path) == photographs
+    assert capsys.readouterr().err == ""
+
+
+def test_isic_2019_tells_keratoses_and_what_is_none_of_the_seven(tmp_path):
+    (tmp_path / "truth.csv").write_text(
+        "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\nISIC_1,0,0,0,1,0,0,0,0,0\nISIC_2,0,0,0,0,0,0,0,1,0\n"
+    )
+    assert [dx for _, _, dx in read(tmp_path)] == ["akiec", None]
+
+
+def test_ak_beside_akiec_is_not_read_instead_of_it(tmp_path):
+    text = ONE_HOT.replace("VASC\n", "VASC,AK\n").replace("0\n", "0,1\n")
+    (tmp_path / "truth.csv").write_text(text)
+    assert read(tmp_path) == TWO_MOLES
+
+
+def test_blank_diagnosis_is_none(tmp_path):
+    (tmp_path / "t.csv").write_text(DIAGNOSES.replace("nv", " "))
+    assert read(tmp_path) == [("ISIC_1", "L1", "mel"), ("ISIC_2", "L2", None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ONE_HOT.replace("AKIEC", "SCC"), " lacks akiec"),
+        (ONE_HOT.replace("AKIEC", "SCC").replace("image", "name"), " lacks image, akiec"),
+        (DIAGNOSES.replace("dx", "diagnosis"), " lacks dx"),
+        (ONE_HOT.replace("ISIC_2,0", "ISIC_2,NA"), " line 3: mel is 'NA', neither 0 nor 1"),
+        (ONE_HOT.replace("ISIC_2,0,1", "ISIC_2,0.2,0.8"), " line 3: mel is '0.2', neither 0 nor 1"),
+    ],
+)
+def test_table_that_is_nearly_a_truth_is_named_with_what_it_lacks(tmp_path, capsys, text, reason):
+    (tmp_path / "GT.csv").write_text(text)
+    with pytest.raises(DatasetError) as error:
+        read(tmp_path)
+    assert str(error.value).splitlines()[1:] == [f"{tmp_path / 'GT.csv'}{reason}"]
+    (tmp_path / "truth.csv").write_text(ONE_HOT)
+    assert read(tmp_path) == TWO_MOLES
+    assert capsys.readouterr().err.splitlines() == [f"table left out: {tmp_path / 'GT.csv'}{reason}"]
+
+
+@pytest.mark.parametrize("columns", ["image,note", "pixel0,pixel1,label", "image,lesion_id"])
+def test_table_of_something_else_is_passed_over_in_silence(tmp_path, capsys, columns):
+    (tmp_path / "truth.csv").write_text(ONE_HOT)
+    (tmp_path / "other.csv").write_text(columns + "\n")
+    assert read(tmp_path) == TWO_MOLES
     assert capsys.readouterr().err == ""
 
 

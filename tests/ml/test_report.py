@@ -1,0 +1,51 @@
+"""What is counted and how it is decided."""
+
+import numpy as np
+import pytest
+
+from ml.labels import INDEX
+from ml.report import Case, counted_in, report
+from tests.ml.tiny import settings
+
+
+def test_balanced_decision_divides_by_the_prior():
+    probabilities = np.array([[0.02, 0.02, 0.02, 0.02, 0.30, 0.60, 0.02]])
+    case = Case(np.array([INDEX["mel"]]), probabilities, np.ones((1, 7), bool), np.array(settings()["prior"]), {})
+    assert case.plain_decisions[0] == INDEX["nv"]
+    assert case.balanced_decisions[0] == INDEX["mel"]
+
+
+def test_a_share_is_counted_in_lesions():
+    """Each figure's own: two melanomas of one lesion, a mole, a keratosis."""
+    labels = np.array([INDEX[name] for name in ("mel", "mel", "nv", "bkl")])
+    case = Case(labels, np.full((4, 7), 1 / 7), np.ones((4, 7), bool), np.full(7, 1 / 7), {})
+    counted = {
+        ("accuracy",): [0, 1, 2, 3],
+        ("malignant", "share_true"): [0, 1, 2, 3],
+        ("conformal", "coverage"): [0, 1, 2, 3],
+        ("malignant", "sensitivity"): [0, 1],
+        ("malignant", "specificity"): [2, 3],
+        ("melanoma", "recall_balanced"): [0, 1],
+        ("melanoma", "specificity"): [2, 3],
+        ("per_class", "nv", "sensitivity_plain"): [2],
+        ("per_class", "nv", "specificity"): [0, 1, 3],
+        ("conformal", "per_class", "bkl", "coverage"): [3],
+    }
+    for path, photographs in counted.items():
+        assert np.flatnonzero(counted_in(case, path)).tolist() == photographs, path
+    for path in (("macro_auc",), ("balanced_accuracy",), ("malignant", "auc"), ("per_class", "nv", "auc"), ("ece",)):
+        assert counted_in(case, path) is None, path
+
+
+def test_what_rests_on_too_few_has_no_interval():
+    """One cancer in a group outscores every mole in every resampling: that is no certainty."""
+    names = ("bcc", "nv", "nv", "nv")
+    probabilities = np.array([np.where(np.arange(7) == INDEX[name], 0.7, 0.05) for name in names])
+    labels = np.array([INDEX[name] for name in names])
+    thresholds = {target: {"sensitivity_95": 0.3} for target in ("malignancy", "melanoma")}
+    case = Case(labels, probabilities, probabilities > 0.3, np.full(7, 1 / 7), thresholds)
+    seen = report(case, np.arange(4), repeats=100, with_details=False)
+    assert (seen["n"], seen["n_malignant"]) == (4, 1)
+    assert seen["malignant"]["auc"] == seen["balanced_accuracy"] == 1
+    assert seen["malignant"]["auc_interval"] is seen["balanced_accuracy_interval"] is None
+    assert seen["malignant"]["sensitivity_interval"] == pytest.approx([0.207, 1], abs=0.001)
