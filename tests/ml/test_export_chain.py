@@ -70,7 +70,7 @@ def test_calibration_replaced_the_neutral_settings(artifact):
 def test_evaluation_and_card(artifact, tiny_dataset, tiny_manifests, tmp_path):
     out = tmp_path / "report.json"
     arguments = ["--data", str(tiny_dataset), "--split", "test", "--manifests", str(tiny_manifests)]
-    assert evaluate.main([*arguments, "--artifact", str(artifact), "--json", str(out), "--repeats", "20"]) == 0
+    assert evaluate.main([*arguments, "--artifact", str(artifact), "--json", str(out), "--repeats", "100"]) == 0
     assert json.loads(out.read_text())["n"] > 0
     assert card.main(["--artifact", str(artifact), "--metrics", str(out)]) == 0
     report = json.loads(out.read_text())

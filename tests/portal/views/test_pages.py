@@ -59,6 +59,7 @@ def test_odd_places_are_none(as_user, make_case, place):
     nurse, clinician = as_user("health_worker"), as_user("clinician")
     case = make_case(nurse.user.clinic, "A-1")
     for url in ("/cases?group=due", "/cases?clinic=1"):
-        assert nurse.get(f"{url}&after={case.id}&place={place}").status_code == 200
+        assert nurse.get(f"{url}&after={case.id}&place={place}", follow_redirects=True).status_code == 200
     for status in ("waiting", "reviewed"):
-        assert clinician.get(f"/queue?status={status}&after={case.id}&place={place}").status_code == 200
+        page = clinician.get(f"/queue?status={status}&after={case.id}&place={place}", follow_redirects=True)
+        assert page.status_code == 200
