@@ -26,8 +26,10 @@ from portal.triage import decide, operating_points
 def judge_all(classifier, artifact, records, cache=None):
     """(label, Triage) of every ml.data.Record."""
     seen = observe_paths(artifact, [record.path for record in records], title="photos", cache=cache)
-    for record, logits, features in zip(records, seen.logits, seen.features, strict=True):
-        yield record.label, judge(classifier, record, Observation(logits, features, activation_maps=None))
+    said = zip(records, seen.logits, seen.features, seen.has_colour, strict=True)
+    for record, logits, features, has_colour in said:
+        observation = Observation(logits, features, activation_maps=None, has_colour=has_colour)
+        yield record.label, judge(classifier, record, observation)
 
 
 def judge(classifier, record, observation):

@@ -27,12 +27,12 @@ from ml.classifier import ARTIFACT, VIEWS, Classifier
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.evaluate import SUBSETS
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
+from ml.made_with import PARTS
 from ml.metadata import FACTS, Fusion, fit_fusion, softmax
 from ml.observe import Observations, facts_of, labels_of, observe_paths
 from ml.out_of_distribution import NAME
 from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, measure_strangers
 
-SPLITS = ("train", "validation", "calibration")
 LEVEL = 0.9
 FUSION_WEIGHTS = tuple(np.round(np.arange(0, 1.01, 0.05), 2))
 OFFSET_PULLS = (80.0, 20.0, 5.0)  # in photographs, towards the offsets that the sampling implies
@@ -270,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         records = read_dataset(options.data)
-        parts = {name: read_split(records, name, options.manifests) for name in SPLITS}
+        parts = {name: read_split(records, name, options.manifests) for name in PARTS}
         shared = {"workers": options.workers, "others": options.others, "cache": options.cache}
         fitted = calibrate(options.artifact, parts, options.views, **shared)
     except (OSError, ValueError) as error:

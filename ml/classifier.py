@@ -16,7 +16,7 @@ from ml import conformal, model_json, preprocess
 from ml.labels import CLASSES, INDEX, MALIGNANT_INDICES
 from ml.light import has_colour
 from ml.metadata import FACTS, Fusion, softmax
-from ml.out_of_distribution import Detector
+from ml.out_of_distribution import Detector, is_strange
 from ml.runtime import Observation, Runtime
 
 ARTIFACT = Path(__file__).parent / "artifact"
@@ -74,6 +74,7 @@ class Classifier:
         self.prior = np.asarray(metadata["prior"], dtype=float)
         self._runtime = runtime
         self._detector = detector
+        self._strange_above: float = metadata["out_of_distribution"]["threshold"]
         self._temperature = float(metadata["temperature"])
         self._adjustment = np.asarray(metadata["logit_adjustment"], dtype=float)
         self.fusion = Fusion.from_json(metadata["metadata_fusion"])
@@ -156,7 +157,7 @@ class Classifier:
 
     def is_strange(self, features: np.ndarray, has_colour: np.ndarray) -> np.ndarray:
         """Which photographs, bool (N,), do not look like those that the network learnt from."""
-        return (self.strangeness(features) > self.metadata["out_of_distribution"]["threshold"]) | ~has_colour
+        return is_strange(self.strangeness(features), self._strange_above, has_colour)
 
     def judge(
         self,
@@ -173,8 +174,7 @@ class Classifier:
         top = int(fused.argmax())
         members = conformal.set_members(fused[np.newaxis], self.quantiles(facts))[0]
         ranked = [int(index) for index in fused.argsort()[::-1] if members[index]]
-        features = observation.features[np.newaxis]
-        is_strange = self.is_strange(features, np.array([observation.has_colour]))[0]
+        score = float(self.strangeness(observation.features[np.newaxis])[0])
         heat = None
         if photo is not None:
             heat = activation_map(observation.activation_maps[..., top], photo)
@@ -187,8 +187,8 @@ class Classifier:
             malignancy_risk=malignancy_risk(fused),
             melanoma_probability=float(fused[INDEX["mel"]]),
             prediction_set=tuple(CLASSES[index] for index in ranked),
-            out_of_distribution=bool(is_strange),
-            out_of_distribution_score=float(self.strangeness(features)[0]),
+            out_of_distribution=bool(is_strange(score, self._strange_above, observation.has_colour)),
+            out_of_distribution_score=score,
             factors=self._factors(from_image, steps, facts),
             activation_map=heat,
             latency_ms=(time.perf_counter() - started) * 1000,

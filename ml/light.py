@@ -21,8 +21,8 @@ def brightness(pixels: np.ndarray) -> float:
 def brightened(pixels: np.ndarray) -> np.ndarray:
     """A dim photograph with the usual brightness, at most MOST_GAIN times as bright; any other as it is.
 
-    Two stops under the usual light the network misses four times as many cancers (docs/model.md);
-    the same photographs brought back up, next to none.
+    Two stops under the usual light the network misses one cancer in three and calls nothing strange; of the
+    same photographs brought back up, one in eighty (ml/artifact/notes.md).
     """
     found = brightness(pixels)
     if found >= DIM:

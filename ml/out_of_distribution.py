@@ -57,6 +57,12 @@ class Detector:
         return np.sqrt((white**2).mean(axis=1))
 
 
+def is_strange(scores: np.ndarray, threshold: float, has_colour: np.ndarray) -> np.ndarray:
+    """Which photographs, bool like `scores`, do not look like those that the network learnt from: by
+    `Detector.score`, or as they show greys (ml.light.has_colour)."""
+    return (scores > threshold) | np.logical_not(has_colour)
+
+
 def fit_detector(features: np.ndarray) -> Detector:
     """From features (N, D) of training photographs."""
     centre, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6

@@ -14,8 +14,8 @@ from PIL import Image
 from ml import negatives, preprocess
 from ml.labels import CLASSES, MALIGNANT_INDICES
 from ml.metadata import softmax
-from ml.observe import Observations, labels_of, observe_images, observe_paths
-from ml.out_of_distribution import Detector, fit_detector
+from ml.observe import labels_of, observe_images, observe_paths
+from ml.out_of_distribution import Detector, fit_detector, is_strange
 
 PASSED = 0.99
 LARGEST_CLASS = 500
@@ -75,7 +75,8 @@ def measure_strangers(artifact: Path, detector: Detector, threshold: float, othe
     result = {}
     for kind, pictures in kinds.items():
         if pictures:
-            is_stopped = _is_stopped(observe_images(artifact, pictures, views="none"), detector, threshold)
+            seen = observe_images(artifact, pictures, views="none")
+            is_stopped = is_strange(detector.score(seen.features), threshold, seen.has_colour)
             result[kind] = {"n": len(pictures), "stopped": float(is_stopped.mean())}
     return result
 
@@ -101,7 +102,7 @@ def measure_changed(artifact: Path, records: list, detector: Detector, threshold
     for name, change in negatives.CHANGES.items():
         seen = observe_images(artifact, [partial(_changed, record.path, change) for record in records], views="none")
         probabilities = softmax(seen.logits / fitted["temperature"] + np.asarray(fitted["logit_adjustment"]))
-        is_stopped = _is_stopped(seen, detector, threshold)
+        is_stopped = is_strange(detector.score(seen.features), threshold, seen.has_colour)
         is_marked = probabilities[:, list(MALIGNANT_INDICES)].sum(axis=1) >= marked_from
         result[name] = {
             "n": len(records),
@@ -115,7 +116,3 @@ def measure_changed(artifact: Path, records: list, detector: Detector, threshold
 
 def _changed(path: Path, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
     return change(_decode(path))
-
-
-def _is_stopped(seen: Observations, detector: Detector, threshold: float) -> np.ndarray:
-    return (detector.score(seen.features) > threshold) | ~seen.has_colour

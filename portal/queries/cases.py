@@ -66,8 +66,13 @@ _NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "
 _NEEDS_PHOTO, _WITHDRAWN = 5, 2
 # So long may a case wait for a clinician before the one who sent it should call; what is routine may wait longer.
 CALL_AFTER = {"urgent": timedelta(days=1), "soon": timedelta(days=7), "cannot_assess": timedelta(days=7)}
-_TO_CALL = {"urgent": 6, "soon": 4, "cannot_assess": 4}
+_CALL_URGENCIES = {"urgent": 6, "soon": 4, "cannot_assess": 4}
 _URGENCIES = range(max(_NEWS.values()) + 1)
+
+
+def find_replacement(case):
+    """The case that answers this one's request for a new photo, or None."""
+    return db.session.scalar(db.select(Case).where(Case.replaces_id == case.id))
 
 
 def _waits_too_long(now):
@@ -81,7 +86,7 @@ def _waits_too_long(now):
 def _urgency_of_case(now):
     """How pressing a case is for the one who sent it; 0 where it asks for no act."""
     return case(
-        (_waits_too_long(now), case(_TO_CALL, value=Case.tier)),
+        (_waits_too_long(now), case(_CALL_URGENCIES, value=Case.tier)),
         (_needs_photo, _NEEDS_PHOTO),
         (_is_withdrawn, _WITHDRAWN),
         (_is_news, case(_NEWS, value=_latest)),

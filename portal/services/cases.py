@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.images import UnusablePhoto, clean_photo
 from portal.models import CHECKLIST, Case, Image, Patient
 from portal.quality import measure_quality
-from portal.queries.cases import is_replaced
+from portal.queries.cases import find_replacement, is_replaced
 from portal.services import audit, classification, patients
 
 
@@ -231,8 +231,7 @@ def _answered_request(replaces, lesion):
     db.session.refresh(replaces, with_for_update=True)
     if replaces.lesion_id != lesion.id:
         raise DomainError(_("The new photo must be of the same spot."), field="body_site")
-    answered = db.session.scalar(db.select(Case.id).where(Case.replaces_id == replaces.id))
-    if replaces.status != "retake" or answered is not None:
+    if replaces.status != "retake" or find_replacement(replaces):
         raise Conflict(_("No new photo is needed for this case any more."))
     return replaces
 
