@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from portal.database import utc_now
+from portal.database import begin_write, utc_now
 from portal.extensions import db
 from portal.models import LoginSession, User
 from tests import factories
@@ -213,7 +213,7 @@ def test_answers_begun_before_the_view_came_wait_for_the_own_impression(tab, mak
     tab.locator("[data-mine]").wait_for()
     tab.locator("[name=disposition][value=biopsy]").check()
     tab.fill("[name=note]", "Ask about the itch.")
-    db.session.rollback()
+    begin_write(db.session)
     factories.make_prediction(case)
     case.status = "classified"
     db.session.commit()
