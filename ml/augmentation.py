@@ -80,6 +80,9 @@ class Augmentation(keras.layers.Layer):
         b2 = centre - centre * (b0 + b1) + shift[:, 1]
         zero = ops.zeros_like(a0)
         transform = ops.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
+        return self._sample(images, transform)
+
+    def _sample(self, images, transform):
         return ops.image.affine_transform(images, transform, interpolation="bilinear", fill_mode="reflect")
 
     def _blur(self, images):

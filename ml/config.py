@@ -12,6 +12,7 @@ from ml.data import DatasetError
 from ml.files import replacing
 from ml.labels import CLASSES
 
+ENGINES = ("keras", "torch")
 SAMPLINGS = ("sqrt", "natural", "oversample")
 # Where a run began and what it draws: its weights, its random numbers and its class prior rest on these.
 FIXED = ("init", "seed", "sampling", "oversample_to", "class_counts")
@@ -59,6 +60,10 @@ class TrainConfig:
     average_momentum: float = 0.995
     epoch_images: int = 4_800
     patience: int = 8  # epochs without a better validation macro AUC
+
+    engine: str = "keras"  # one of ENGINES; "torch" for a GPU: ml.torch_run
+    teachers: tuple[str, ...] = ()  # run folders of networks whose answers are learnt from, by engine "torch"
+    label_share: float = 0.1  # of the diagnoses in the loss, where there are teachers
 
     mixup: float = 0.0  # Beta(mixup, mixup) draws the shares of two pictures laid over each other; 0: none
     augmentation: dict = field(default_factory=dict)  # fields of AugmentationConfig

@@ -9,13 +9,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ml import history, metrics
+from ml import history
 from ml.augmentation import Augmentation, AugmentationConfig
 from ml.batches import Batches, draw
 from ml.config import TrainConfig
 from ml.files import replacing
 from ml.labels import CLASSES
-from ml.metadata import softmax
 from ml.model import build_model, enlarging, set_trainable
 
 log = logging.getLogger("ml.train")
@@ -133,15 +132,8 @@ class Run:
         logits = self.evaluated.predict(self.pixels["validation"], batch_size=self.config.batch_size, verbose=0)[
             "logits"
         ]
-        probabilities = softmax(logits)
-        labels = self.labels["validation"]
-        balanced = (probabilities / self.prior).argmax(axis=1)
-        row = {
-            "epoch": self.progress["epoch"],
-            **row,
-            "macro_auc": metrics.mean_known(metrics.class_aucs(labels, probabilities)),
-            "balanced_accuracy": metrics.balanced_accuracy(metrics.confusion(labels, balanced, len(CLASSES))),
-        }
+        scores = history.validation_scores(self.labels["validation"], logits, self.prior)
+        row = {"epoch": self.progress["epoch"], **row, **scores}
         if row["macro_auc"] > self._best():
             with replacing(self.out / "best.weights.h5") as part:
                 self.network.save_weights(part)

@@ -4,7 +4,12 @@ import csv
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from ml import metrics
 from ml.files import replacing
+from ml.labels import CLASSES
+from ml.metadata import softmax
 
 COLUMNS = (
     "epoch",
@@ -39,6 +44,16 @@ def write(rows: list[dict], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: text(x) for name, x in row.items()} for row in rows)
+
+
+def validation_scores(labels: np.ndarray, logits: np.ndarray, prior: np.ndarray) -> dict[str, float]:
+    """Macro AUC and, by the largest p / prior, balanced accuracy, both 0..1."""
+    probabilities = softmax(logits)
+    balanced = (probabilities / prior).argmax(axis=1)
+    return {
+        "macro_auc": metrics.mean_known(metrics.class_aucs(labels, probabilities)),
+        "balanced_accuracy": metrics.balanced_accuracy(metrics.confusion(labels, balanced, len(CLASSES))),
+    }
 
 
 def plot(rows: list[dict], path: Path) -> None:

@@ -20,18 +20,20 @@ STARTS = {
 
 
 def training_steps(run: Path) -> list[dict]:
-    """The commands that made the weights of a run folder, those of the runs that it began from
+    """The commands that made the weights of a run folder, those of the runs that it began or learnt from
     first, and the seconds that each took."""
     if (run / STEPS).exists():
         return json.loads((run / STEPS).read_text())
     config = replace(TrainConfig.read(run), class_counts=None)
-    command = f"python -m ml.train --data DIR --out {shlex.quote(str(run))} --config {_settings(config)}"
+    folders = f"--data DIR --out {shlex.quote(str(run))}"
+    command = f"{_environment(config)}python -m ml.train {folders} --config {_settings(config)}"
     history = run / "history.csv"
     rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
     by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
     step = {"command": command, "seconds": round(sum(by_phase.values())) if by_phase else None}
-    earlier = _earlier_run(config)
-    return [*(training_steps(earlier) if earlier else []), step]
+    earlier = [_earlier_run(config), *(_run_of(Path(teacher)) for teacher in config.teachers)]
+    steps = [before for folder in earlier if folder for before in training_steps(folder)]
+    return [*(before for number, before in enumerate(steps) if before not in steps[:number]), step]
 
 
 def _settings(config: TrainConfig) -> str:
@@ -55,8 +57,14 @@ def first_weights(run: Path) -> str:
     return first_weights(earlier) if earlier else "weights of an earlier run"
 
 
+def _environment(config: TrainConfig) -> str:
+    return "KERAS_BACKEND=torch " if config.engine == "torch" else ""
+
+
 def _earlier_run(config: TrainConfig) -> Path | None:
     """The folder of the run that this one began from, where it is still there."""
-    folder = Path(config.init).parent
-    is_run = config.init not in STARTS and (folder / "config.json").exists()
-    return folder if is_run else None
+    return None if config.init in STARTS else _run_of(Path(config.init).parent)
+
+
+def _run_of(folder: Path) -> Path | None:
+    return folder if (folder / "config.json").exists() else None

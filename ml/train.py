@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.config import TrainConfig
-from ml.data import MANIFESTS, load_pixels, read_dataset, read_split
+from ml.config import ENGINES, TrainConfig
+from ml.data import MANIFESTS, DatasetError, load_pixels, read_dataset, read_split
 from ml.labels import CLASSES, INDEX
 
 log = logging.getLogger("ml.train")
@@ -39,8 +39,7 @@ def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFEST
     Raises DatasetError for unreadable images, and for a run folder that began from other weights or
     draws otherwise (ml.config.FIXED).
     """
-    from ml.fit import Run
-
+    make_run = _run_by(config)
     records = read_dataset(data)
     parts = {name: read_split(records, name, manifests) for name in ("train", "validation")}
     labels = {name: np.array([INDEX[record.label] for record in part]) for name, part in parts.items()}
@@ -51,7 +50,24 @@ def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFEST
         "train": load_pixels(parts["train"], config.cached_size()),
         "validation": load_pixels(parts["validation"], config.photograph_size()),
     }
-    Run(out, config, pixels, labels).run()
+    make_run(out, config, pixels, labels).run()
+
+
+def _run_by(config: TrainConfig):
+    if config.engine not in ENGINES:
+        raise DatasetError(f'engine {config.engine!r} is not one of "keras" and "torch"')
+    if config.engine == "torch":
+        try:
+            from ml.torch_run import TorchRun
+        except ImportError as error:
+            raise ImportError(f'engine "torch" needs {error.name}: pip install -r requirements-gpu.txt') from error
+        TorchRun.check(config)
+        return TorchRun
+    if config.teachers:
+        raise DatasetError('only engine "torch" learns from teachers')
+    from ml.fit import Run
+
+    return Run
 
 
 def _parse(arguments):

@@ -1,0 +1,95 @@
+"""Training by PyTorch: the same network, the same changes of a picture, and a run folder as ml.fit leaves it.
+
+Keras has one backend in a process, so that each check has a process of its own.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
+
+from ml import provenance, train
+from ml.config import TrainConfig
+from ml.model import build_model
+from tests.ml import training
+
+needs_timm = pytest.mark.skipif(
+    not importlib.util.find_spec("timm"), reason="needs PyTorch and timm: pip install -r requirements-gpu.txt"
+)
+TORCH = {**os.environ, "KERAS_BACKEND": "torch"}
+CONFIG = training.CONFIG | {"engine": "torch"}
+
+
+@needs_timm
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ["same_answers", "same_warp"])
+def test_it_is_the_same_as_keras(check, tmp_path):
+    command = [sys.executable, "-m", "tests.ml.on_torch", check, str(tmp_path)]
+    done = subprocess.run(command, cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_timm
+@pytest.mark.slow
+def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_manifests, tmp_path):
+    folders = ["--data", tiny_dataset, "--manifests", tiny_manifests]
+    first, second = tmp_path / "first", tmp_path / "second"
+    taught = {"init": str(first / "best.weights.h5"), "teachers": [str(first)], "mixup": 0.3, "peak_rate": 1e-3}
+    for run, more in ((first, {}), (second, taught)):
+        run.mkdir()
+        (run / "asked.json").write_text(json.dumps(CONFIG | more))
+        command = [sys.executable, "-m", "ml.train", *folders, "--out", run, "--config", run / "asked.json"]
+        done = subprocess.run(list(map(str, command)), cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {x.name for x in run.iterdir()}
+    before, after = (build_model(training.SIZE, 0.0, run / "best.weights.h5").get_weights() for run in (first, second))
+    assert all(np.isfinite(value).all() for value in after)
+    assert sum(not np.array_equal(x, y) for x, y in zip(before, after, strict=True)) > len(after) / 2
+    commands = [step["command"] for step in provenance.training_steps(second)]
+    assert [f"--out {run}" in command for run, command in zip((first, second), commands, strict=True)] == [True, True]
+    assert all(command.startswith("KERAS_BACKEND=torch python -m ml.train") for command in commands)
+
+
+@needs_timm
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "environment", "said"),
+    [
+        ({}, os.environ, 'engine "torch" needs the environment variable KERAS_BACKEND=torch'),
+        ({"top_images": 8}, TORCH, 'engine "torch" trains the whole network: set top_images to 0'),
+    ],
+)
+def test_what_it_cannot_train_is_said_before_photographs_are_read(settings, environment, said, tmp_path):
+    (tmp_path / "asked.json").write_text(json.dumps(CONFIG | settings))
+    command = [sys.executable, "-m", "ml.train", "--data", tmp_path, "--out", tmp_path / "run"]
+    command = [*map(str, command), "--config", str(tmp_path / "asked.json")]
+    done = subprocess.run(command, cwd=training.ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"engine": "abacus"}, 'engine \'abacus\' is not one of "keras" and "torch"\n'),
+        ({"teachers": ["runs/first"]}, 'only engine "torch" learns from teachers\n'),
+    ],
+)
+def test_settings_that_do_not_go_together_are_one_message(
+    settings, said, tiny_dataset, tiny_manifests, tmp_path, capsys
+):
+    (tmp_path / "asked.json").write_text(json.dumps(training.CONFIG | settings))
+    folders = ["--data", tiny_dataset, "--manifests", tiny_manifests, "--out", tmp_path / "run"]
+    assert train.main([*map(str, folders), "--config", str(tmp_path / "asked.json")]) == 2
+    assert capsys.readouterr().err == said
+
+
+def test_teachers_come_back_from_the_settings_as_they_were_given(tmp_path):
+    config = TrainConfig(teachers=("runs/a", "runs/b"), class_counts=(1,) * 7)
+    config.write(tmp_path)
+    assert TrainConfig.read(tmp_path) == config
