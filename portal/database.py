@@ -1,7 +1,8 @@
 """Engine rules for SQLite and PostgreSQL, and the column types both share."""
 
+import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,9 +97,17 @@ def engine_options(url):
 
 
 def install_sqlite_rules(engine):
-    """WAL with full durability, deletion that erases, and explicit BEGIN, on every connection of a SQLite engine."""
+    """A file for its owner alone, WAL with full durability, deletion that erases, and explicit BEGIN.
+
+    All of it on every connection of a SQLite engine.
+    """
     if engine.dialect.name != "sqlite":
         return
+
+    @event.listens_for(engine, "do_connect")
+    def before_connect(_dialect, _record, _arguments, _options):
+        if engine.url.database not in (None, "", ":memory:"):
+            _keep_to_owner(engine.url.database)
 
     @event.listens_for(engine, "connect")
     def connect(connection, _record):
@@ -121,6 +130,20 @@ def install_sqlite_rules(engine):
             connection.exec_driver_sql("BEGIN")
         else:
             write_lock.take(connection, statement)
+
+
+def _keep_to_owner(path):
+    """The database file is there, and neither it nor what SQLite keeps beside it is readable for another account.
+
+    SQLite would go by the umask of whoever runs the first command. A file that is there is never opened here: closing
+    it again would take away the locks that another thread holds on it.
+    """
+    with suppress(OSError):  # it is there, or SQLite will say what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))  # new ones beside it get its mode
+    for file in (Path(path), Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _lower(value):

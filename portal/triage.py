@@ -17,6 +17,8 @@ CHECKLIST_URGENT = 5
 # The network saw hardly any of these skins: no answer of it on them is backed by evidence.
 UNPROVEN_SKIN_TYPES = (5, 6)
 UNPROVEN_SKIN_GROUPS = ("brown", "dark")
+# Where skin noted as one of these looks that dark, it was the light.
+LIGHT_SKIN_TYPES = (1, 2, 3)
 
 # A lesion at the border is still judged: many photos the network learned from show one.
 UNUSABLE = ("blurred", "dark", "overexposed", "small", "colourless")
@@ -89,7 +91,7 @@ def decide(
         *(_model(prediction, thresholds) if prediction is not None else []),
         *([Reason("model_failed", "cannot_assess")] if model_failed else []),
         *_unassessable(prediction, quality_problems),
-        *_unproven_skin(skin_type, typology_angle),
+        *_unproven_skin(skin_type, typology_angle, quality_problems),
     ]
     if not voices:
         voices = [Reason("nothing_raised" if prediction is not None else "waiting_for_model", "routine")]
@@ -135,8 +137,12 @@ def _unassessable(prediction, quality_problems):
         yield Reason("set_too_wide", "cannot_assess", {"size": len(prediction.prediction_set)})
 
 
-def _unproven_skin(skin_type, typology_angle):
+def _unproven_skin(skin_type, typology_angle, quality_problems):
+    """One stop too little light makes light skin look as dark as dark skin does: the photo alone cannot tell which."""
     if skin_type in UNPROVEN_SKIN_TYPES:
         yield Reason("dark_skin", "cannot_assess", {"skin_type": skin_type})
-    elif group(typology_angle) in UNPROVEN_SKIN_GROUPS:
-        yield Reason("dark_skin", "cannot_assess", {"angle": round(typology_angle)})
+    elif group(typology_angle) in UNPROVEN_SKIN_GROUPS and "dark" not in quality_problems:
+        if skin_type in LIGHT_SKIN_TYPES:
+            yield Reason("quality", "cannot_assess", {"problem": "dark"})
+        else:
+            yield Reason("looks_dark", "cannot_assess", {"angle": round(typology_angle)})

@@ -41,13 +41,13 @@ def describe(case, prediction, voice="clinician"):
     clinician refused it, the patient is told no class and no number.
     """
     tier = case.tier or "cannot_assess"
-    is_in_doubt = any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons)
-    is_groundless = is_in_doubt or case.status == "retake"
+    doubt = _doubt(case, voice)
+    is_groundless = bool(doubt) or case.status == "retake"
     is_judged = prediction is not None and not (voice == "patient" and is_groundless)
     return Explanation(
         headline=str(texts.HEADLINES[voice][tier]),
         risk_sentence=_risk_sentence(prediction, voice) if is_judged else "",
-        paragraphs=tuple(_paragraphs(tier, prediction if is_judged else None, is_in_doubt, voice)),
+        paragraphs=tuple(_paragraphs(tier, prediction if is_judged else None, doubt, voice)),
         moved=tuple(_moved(case, prediction)) if is_judged else (),
         could_also_be=tuple(_could_also_be(prediction, voice)) if is_judged else (),
         look_alikes=tuple(map(str, texts.LOOK_ALIKES[prediction.predicted_class])) if is_judged else (),
@@ -79,12 +79,21 @@ def _risk_sentence(prediction, voice):
     )
 
 
-def _paragraphs(tier, prediction, is_in_doubt, voice):
-    if is_in_doubt:
-        yield str(texts.TIER_TEXTS[voice]["cannot_assess"])
+def _doubt(case, voice):
+    """What is said where the model cannot judge the photo, whatever the tier became; else empty."""
+    if case.status == "failed" and voice == "patient":
+        return str(texts.NOT_READ)
+    if any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons):
+        return str(texts.TIER_TEXTS[voice]["cannot_assess"])
+    return ""
+
+
+def _paragraphs(tier, prediction, doubt, voice):
+    if doubt:
+        yield doubt
     if prediction is not None:
         yield str(texts.CLASS_TEXTS[voice][prediction.predicted_class])
-    if not is_in_doubt or tier != "cannot_assess":
+    if not doubt or tier != "cannot_assess":
         yield str(texts.TIER_TEXTS[voice][tier])
 
 

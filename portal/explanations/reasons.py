@@ -14,6 +14,10 @@ REASONS = {
     "set_too_wide": _("The computer cannot narrow it down: %(size)s of its 7 classes still fit."),
     "quality": _("The photo is hard to judge: %(problem)s."),
     "dark_skin": _("The computer learned from very few photos of dark skin. A clinician must judge this one."),
+    "looks_dark": _(
+        "The skin looks dark in the photo. Either there was too little light, or the skin is dark: the computer "
+        "learned from very few photos of dark skin. A clinician must judge this one."
+    ),
     "nothing_raised": _("Nothing in the photo or in the answers asks for haste."),
     "waiting_for_model": _("Nothing in the answers asks for haste. The computer had not looked when this was sorted."),
 }

@@ -60,6 +60,12 @@ TIER_TEXTS = {
     },
 }
 
+# To the patient, where the model gave no answer: nothing is known of the photo that could be doubted.
+NOT_READ = _(
+    "The computer could not read your photo. This says nothing about your spot. "
+    "A clinician will look at the photo, and we will tell you what comes next. You may be asked for a new one."
+)
+
 CLASS_TEXTS = {
     "clinician": {
         "akiec": _(

@@ -3,11 +3,12 @@
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import StringField
+from wtforms import SelectField, StringField
 from wtforms.validators import Length
 
 # WTForms' own words come in no Hindi.
 NO_WHOLE_NUMBER = _l("Enter a whole number.")
+NOT_A_CHOICE = _l("Choose one of the listed answers.")
 
 
 def at_most(count):
@@ -20,6 +21,8 @@ class Form(FlaskForm):
             field = super().bind_field(form, unbound_field, options)
             if isinstance(field, StringField):  # and so all that is typed or carried hidden
                 field.filters = (refuse_nul, *field.filters)
+            if isinstance(field, SelectField):  # and so every field with choices
+                field.invalid_choice_message = field.invalid_value_message = NOT_A_CHOICE
             return field
 
 

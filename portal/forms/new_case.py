@@ -18,6 +18,7 @@ from wtforms.widgets import HiddenInput
 
 from ml.labels import SITES
 from portal.explanations import CHECKLIST_NAMES, SITE_NAMES
+from portal.forms.base import NOT_A_CHOICE
 from portal.forms.patient import PatientForm
 from portal.models import CHECKLIST
 
@@ -41,7 +42,9 @@ class NewCaseForm(PatientForm):
         choices=[SelectChoice("", _("Choose …")), *(SelectChoice(site, SITE_NAMES[site]) for site in SITES)],
         validate_choice=False,
     )
-    body_view = HiddenField(filters=[_nothing_to_none], validators=[Optional(), AnyOf(("front", "back"))])
+    body_view = HiddenField(
+        filters=[_nothing_to_none], validators=[Optional(), AnyOf(("front", "back"), message=NOT_A_CHOICE)]
+    )
     map_x = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
     map_y = FloatField(widget=HiddenInput(), validators=[Optional(), NumberRange(0, 1)])
 

@@ -2,9 +2,8 @@
 
 from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, IntegerField, RadioField, SelectChoice, StringField
-from wtforms.validators import AnyOf, Optional, ValidationError
+from wtforms.validators import Optional, ValidationError
 
-from ml.labels import SEXES
 from portal.database import utc_now
 from portal.formatting import SKIN_TYPES
 from portal.forms.base import NO_WHOLE_NUMBER, Form, at_most
@@ -42,7 +41,6 @@ class PatientForm(Form):
             SelectChoice("", _("Other or not said")),
         ],
         default="",
-        validators=[AnyOf((*SEXES, "", None))],
     )
     skin_type = RadioField(
         _("Skin type"),

@@ -6,7 +6,7 @@ from portal.extensions import db
 from portal.models import Case, Clinic, FirstRead
 
 # Voices of triage that are not the model's: these may be shown before the first read.
-HUMAN_REASONS = frozenset({"checklist", "worried", "quality", "dark_skin"})
+HUMAN_REASONS = frozenset({"checklist", "worried", "quality", "dark_skin", "looks_dark"})
 
 
 def awaits_first_read(user):

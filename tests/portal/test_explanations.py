@@ -16,9 +16,9 @@ from tests.reading_level import grade, syllables
 SIXTH_GRADE = 6.0
 
 
-def make_case(tier="routine", reasons=None):
+def make_case(tier="routine", reasons=None, status="classified"):
     reasons = [{"code": "worried", "tier": tier, "params": {}}] if reasons is None else reasons
-    return SimpleNamespace(status="classified", tier=tier, tier_reasons=reasons, age_when_read=62)
+    return SimpleNamespace(status=status, tier=tier, tier_reasons=reasons, age_when_read=62)
 
 
 def make_prediction(predicted_class="mel", **values):
@@ -59,6 +59,13 @@ def test_every_class_and_tier_reads_at_sixth_grade_or_lower(predicted_class, tie
 def test_every_class_text_alone_reads_at_sixth_grade_or_lower(predicted_class, voice):
     text = str(texts.CLASS_TEXTS[voice][predicted_class])
     assert grade(text) <= SIXTH_GRADE
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_is_said_of_a_photo_that_was_not_read_is_at_sixth_grade_or_lower(tier):
+    said = " ".join(describe(make_case(tier, status="failed"), None, "patient").paragraphs)
+    assert "could not read" in said
+    assert grade(said) <= SIXTH_GRADE
 
 
 def test_advice_and_failures_read_at_sixth_grade_or_lower():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks import quality_gate
 from ml.negatives import through_a_tube
-from portal import quality
+from portal import quality, triage
 from portal.explanations import PROBLEMS, reason_text
 from tests.photos import lesion_image
 
@@ -61,6 +61,24 @@ def test_through_a_tube_the_skin_is_measured_and_not_the_tube(photo):
 
 def test_a_very_dark_photo_is_not_also_called_blurred():
     assert quality.measure_quality(Image.new("RGB", (640, 480), (9, 7, 6)))["problems"] == ["dark"]
+
+
+@pytest.mark.parametrize(
+    ("stops", "skin_type", "code"), [(-2, None, "looks_dark"), (-2, 2, "quality"), (-4, None, "quality")]
+)
+def test_too_little_light_is_not_taken_for_dark_skin(photo, stops, skin_type, code):
+    measured = quality.measure_quality(quality_gate.in_stops(photo, stops))
+    decided = triage.decide(
+        checklist_score=0,
+        is_worried=False,
+        prediction=None,
+        quality_problems=measured["problems"],
+        skin_type=skin_type,
+        typology_angle=measured["typology_angle"],
+    )
+    assert (decided.tier, [reason.code for reason in decided.reasons]) == ("cannot_assess", [code])
+    said = reason_text({"code": code, "params": decided.reasons[0].params})
+    assert "too little light" in said or "too dark" in said
 
 
 def test_a_ruler_and_much_hair_are_hints(photo):

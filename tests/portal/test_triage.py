@@ -159,7 +159,16 @@ def test_no_case_the_model_cannot_judge_is_routine(situation):
         (Situation(quality_problems=frozenset({"dark"})), "cannot_assess", ["quality"]),
         (Situation(skin_type=5), "cannot_assess", ["dark_skin"]),
         (Situation(skin_type=4), "routine", ["nothing_raised"]),
-        (Situation(skin_type=2, typology_angle=-40), "cannot_assess", ["dark_skin"]),
+        (Situation(skin_type=6, typology_angle=-40), "cannot_assess", ["dark_skin"]),
+        (Situation(skin_type=4, typology_angle=-40), "cannot_assess", ["looks_dark"]),
+        (Situation(typology_angle=-40), "cannot_assess", ["looks_dark"]),
+        (Situation(skin_type=2, typology_angle=-40), "cannot_assess", ["quality"]),
+        (Situation(typology_angle=-40, quality_problems=frozenset({"dark"})), "cannot_assess", ["quality"]),
+        (
+            Situation(skin_type=2, typology_angle=-40, quality_problems=frozenset({"dark"})),
+            "cannot_assess",
+            ["quality"],
+        ),
         (Situation(typology_angle=50), "routine", ["nothing_raised"]),
         (
             Situation(is_worried=True, prediction=View(out_of_distribution=True)),

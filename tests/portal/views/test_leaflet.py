@@ -1,7 +1,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from flask_babel import force_locale
 
+from portal.explanations import texts
 from portal.extensions import db
 from portal.models import AuditEvent
 from portal.services import cases
@@ -115,11 +117,28 @@ def test_before_the_first_read_there_is_no_leaflet_for_the_clinician(as_user):
     assert "Of 100 spots" in read(client, case)
 
 
-def test_a_failed_case_sends_the_patient_to_a_human(clinic, health_worker):
+@pytest.mark.parametrize(
+    ("tier", "haste"), [("urgent", "see this spot very soon"), ("soon", "see this spot soon"), ("cannot_assess", None)]
+)
+def test_a_photo_that_was_not_read_sends_the_patient_to_a_human(clinic, health_worker, tier, haste):
+    reasons = [{"code": "checklist", "tier": tier, "params": {"score": 7}}] if haste else []
+    reasons.append({"code": "model_failed", "tier": "cannot_assess", "params": {}})
+    page = read(health_worker, make_case(clinic, "failed", tier=tier, tier_reasons=reasons))
+    assert "could not read your photo" in page and "A clinician will look at the photo" in page
+    assert haste in page if haste else "could not judge this spot" in page
+    assert ("Please come when you are called" in page) == bool(haste)
+    # That is said of a photo in doubt, and would take back the haste.
+    assert "It does not mean that something is wrong" not in page
+    assert "Of 100 spots" not in page and "Come back if" in page
+
+
+@pytest.mark.parametrize("language", ["es", "hi"])
+def test_of_a_photo_that_was_not_read_it_speaks_the_patients_language(clinic, health_worker, language):
     failed = {"code": "model_failed", "tier": "cannot_assess", "params": {}}
-    page = read(health_worker, make_case(clinic, "failed", tier="cannot_assess", tier_reasons=[failed]))
-    assert "could not judge" in page and "A person will look at your photo" in page
-    assert "Come back if" in page
+    page = read(health_worker, make_case(clinic, "failed", tier="cannot_assess", tier_reasons=[failed]), language)
+    with force_locale(language):
+        said = str(texts.NOT_READ)
+    assert said in page and not said.startswith("The computer")
 
 
 def test_a_leaflet_in_another_language_says_who_translated_it(clinic, health_worker):

@@ -178,7 +178,7 @@ class TestDeciding:
         ("wrong", "words"),
         [
             ({"diagnosis": ""}, "Choose a diagnosis"),
-            ({"diagnosis": "acne"}, "Not a valid choice"),
+            ({"diagnosis": "acne"}, "Choose one of the listed answers"),
             ({"agrees": ""}, "Say whether you agree"),
             ({"disposition": ""}, "Choose what happens next"),
             ({"monitor_weeks": ""}, "Say in how many weeks"),
