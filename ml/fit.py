@@ -14,6 +14,7 @@ from ml.augmentation import Augmentation, AugmentationConfig
 from ml.batches import Batches, draw
 from ml.config import TrainConfig
 from ml.files import replacing
+from ml.head import first_model
 from ml.labels import CLASSES
 from ml.model import build_model, enlarging, set_trainable
 
@@ -65,16 +66,9 @@ class Run:
 
     def _start(self) -> None:
         """Initial weights, and the dense layer fitted on the frozen base's features."""
-        from ml.head import fit_head, initialise
-
-        keras.utils.set_random_seed(self.config.seed)  # of the weights that nothing else gives
-        size = self.config.stages[0][1]
-        model = build_model(size, 0.0, drop_connect=0.0)
-        initialise(model, self.config, self.pixels["train"])
-        if self.config.head_images:
-            fit_head(model, self.config, self.pixels["train"], self.labels["train"])
+        model = first_model(self.config, self.pixels["train"], self.labels["train"])
         self.weights = model.get_weights()
-        self._close_epoch({"phase": "head", "size": size}, self.weights)
+        self._close_epoch({"phase": "head", "size": self.config.stages[0][1]}, self.weights)
 
     def _run_phase(self) -> None:
         model, size = None, None

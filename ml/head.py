@@ -9,9 +9,20 @@ import numpy as np
 from ml.batches import draw
 from ml.config import TrainConfig
 from ml.labels import CLASSES
-from ml.model import load_imagenet
+from ml.model import build_model, load_imagenet
 
 log = logging.getLogger("ml.train")
+
+
+def first_model(config: TrainConfig, pixels: np.ndarray, labels: np.ndarray) -> keras.Model:
+    """The network that `config.init` names, for pictures of the first stage's size, its dense layer
+    fitted where `config.head_images` are set."""
+    keras.utils.set_random_seed(config.seed)  # of the weights that nothing else gives
+    model = build_model(config.stages[0][1], 0.0, drop_connect=0.0)
+    initialise(model, config, pixels)
+    if config.head_images:
+        fit_head(model, config, pixels, labels)
+    return model
 
 
 def initialise(model: keras.Model, config: TrainConfig, pixels: np.ndarray) -> None:

@@ -49,7 +49,8 @@ def write(rows: list[dict], path: Path) -> None:
 def validation_scores(labels: np.ndarray, logits: np.ndarray, prior: np.ndarray) -> dict[str, float]:
     """Macro AUC and, by the largest p / prior, balanced accuracy, both 0..1."""
     probabilities = softmax(logits)
-    balanced = (probabilities / prior).argmax(axis=1)
+    # A class that training never drew is no answer.
+    balanced = np.divide(probabilities, prior, out=np.zeros_like(probabilities), where=prior > 0).argmax(axis=1)
     return {
         "macro_auc": metrics.mean_known(metrics.class_aucs(labels, probabilities)),
         "balanced_accuracy": metrics.balanced_accuracy(metrics.confusion(labels, balanced, len(CLASSES))),

@@ -26,7 +26,7 @@ def training_steps(run: Path) -> list[dict]:
         return json.loads((run / STEPS).read_text())
     config = replace(TrainConfig.read(run), class_counts=None)
     folders = f"--data DIR --out {shlex.quote(str(run))}"
-    command = f"{_environment(config)}python -m ml.train {folders} --config {_settings(config)}"
+    command = f"python -m ml.train {folders} --config {_settings(config)}"
     history = run / "history.csv"
     rows = csv.DictReader(history.read_text().splitlines()) if history.exists() else []
     by_phase = {row["phase"]: float(row["seconds"]) for row in rows}  # each phase has a clock of its own
@@ -55,10 +55,6 @@ def first_weights(run: Path) -> str:
         return STARTS[config.init]
     earlier = _earlier_run(config)
     return first_weights(earlier) if earlier else "weights of an earlier run"
-
-
-def _environment(config: TrainConfig) -> str:
-    return "KERAS_BACKEND=torch " if config.engine == "torch" else ""
 
 
 def _earlier_run(config: TrainConfig) -> Path | None:

@@ -35,7 +35,10 @@ class LesionNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         normal = ((images - self.mean) / self.deviation).permute(0, 3, 1, 2)
-        return self.network(normal.contiguous(memory_format=LAYOUT)).float()
+        maps = self.network.forward_features(normal.contiguous(memory_format=LAYOUT))
+        features = self.network.forward_head(maps, pre_logits=True)
+        with torch.autocast(images.device.type, enabled=False):  # a softmax of half-precision logits is coarse
+            return self.network.classifier(features.float())
 
 
 def set_weights(network: LesionNetwork, model: keras.Model) -> None:
@@ -45,7 +48,7 @@ def set_weights(network: LesionNetwork, model: keras.Model) -> None:
         if isinstance(module, nn.BatchNorm2d):
             targets = (module.weight, module.bias, module.running_mean, module.running_var)
         else:
-            values[0] = values[0].permute(_to_torch(layer))
+            values[0] = values[0].permute(_axes_for_torch(layer))
             targets = (module.weight, module.bias)
         with torch.no_grad():
             for target, value in zip(targets, values, strict=False):
@@ -58,7 +61,7 @@ def get_weights(network: LesionNetwork, model: keras.Model) -> None:
         if isinstance(module, nn.BatchNorm2d):
             values = [module.weight, module.bias, module.running_mean, module.running_var]
         else:
-            values = [module.weight.permute(tuple(np.argsort(_to_torch(layer)))), module.bias]
+            values = [module.weight.permute(tuple(np.argsort(_axes_for_torch(layer)))), module.bias]
         layer.set_weights([value.detach().float().cpu().numpy() for value in values if value is not None])
 
 
@@ -71,7 +74,7 @@ def _pairs(model: keras.Model, network: LesionNetwork) -> list[tuple]:
     return [*zip(norms, theirs, strict=True), *zip(others, kernels, strict=True)]
 
 
-def _to_torch(layer) -> tuple[int, ...]:
+def _axes_for_torch(layer) -> tuple[int, ...]:
     """Which axes of a Keras kernel make torch's: (h, w, in, out) to (out, in, h, w)."""
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return 2, 3, 0, 1

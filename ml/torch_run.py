@@ -1,6 +1,7 @@
 """A training run on a GPU, by PyTorch: the same settings, pictures and losses as ml.fit, in bfloat16.
 
-It can learn from other networks too: their answers to the same changed picture are then what it is
+Mixup alone differs: each picture is changed by itself before two are laid over each other. It can learn
+from other networks too: their answers to the same changed picture are then what it is
 to give (L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
 """
 
@@ -20,7 +21,7 @@ from ml.batches import draw
 from ml.config import TrainConfig
 from ml.data import DatasetError
 from ml.files import replacing
-from ml.head import fit_head, initialise
+from ml.head import first_model
 from ml.labels import CLASSES
 from ml.model import build_model
 from ml.torch_augmentation import TorchAugmentation
@@ -37,12 +38,14 @@ class TorchRun:
     """
 
     def __init__(self, out: Path, config: TrainConfig, pixels: dict, labels: dict):
-        self.check(config)
         counts = np.bincount(labels["train"], minlength=len(CLASSES))
         self.config = dataclasses.replace(config, class_counts=tuple(int(n) for n in counts))
         self.prior = self.config.class_prior()
-        self.out, self.labels = Path(out), labels
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        for teacher in self.config.teachers:
+            if not np.allclose(TrainConfig.read(teacher).class_prior(), self.prior, atol=1e-6):
+                raise DatasetError(f"{teacher} drew the classes in other shares")
+        self.out, self.labels, self.given = Path(out), labels, pixels["train"]
+        self.device = keras.ops.zeros(1).device.type  # Keras's own, where the pictures are changed too
         self.pixels = {name: torch.from_numpy(part).to(self.device) for name, part in pixels.items()}
         self.targets = torch.eye(len(CLASSES), device=self.device)[torch.from_numpy(labels["train"])]
         self.model = build_model(self.config.input_size, self.config.dropout)
@@ -53,16 +56,21 @@ class TorchRun:
         """Raises DatasetError where these settings, or this process, cannot be trained by PyTorch."""
         if keras.backend.backend() != "torch":
             raise DatasetError('engine "torch" needs the environment variable KERAS_BACKEND=torch')
-        if config.top_images:
-            raise DatasetError('engine "torch" trains the whole network: set top_images to 0')
+        if config.top_images or not (config.batch_norm and config.large_depthwise):
+            raise DatasetError('engine "torch" trains the whole network: no top_images, batch_norm, large_depthwise')
+        if config.epoch_images < config.batch_size:
+            raise DatasetError("epoch_images are fewer than one batch")
+        missing = [name for name in config.teachers if not (Path(name) / "best.weights.h5").exists()]
+        if missing:
+            raise DatasetError(f"no trained network in {', '.join(missing)}")
 
     def run(self) -> None:
         """Train to the end, and write what an export needs into the run folder."""
-        torch.manual_seed(self.config.seed)
         self.config.write(self.out)
         self.teachers = [self._teacher(Path(name)) for name in self.config.teachers]
-        self._start()
-        self._prepare()
+        first = first_model(self.config, self.given, self.labels["train"])
+        self.model.set_weights(first.get_weights())
+        self._build_networks()
         self.started = time.monotonic()
         number = 0
         while self._progress() < 1:
@@ -72,24 +80,14 @@ class TorchRun:
 
     def _teacher(self, run: Path) -> LesionNetwork:
         self.model.load_weights(run / "best.weights.h5")
-        return self._network().eval().to(torch.bfloat16)
+        return self._network().eval().requires_grad_(False)
 
     def _network(self, **rates) -> LesionNetwork:
         network = LesionNetwork(**rates)
         set_weights(network, self.model)
         return network.to(self.device, memory_format=LAYOUT)
 
-    def _start(self) -> None:
-        config = self.config
-        keras.utils.set_random_seed(config.seed)
-        small = build_model(config.stages[0][1], 0.0, drop_connect=0.0)
-        pixels = self.pixels["train"].cpu().numpy()
-        initialise(small, config, pixels)
-        if config.head_images:
-            fit_head(small, config, pixels, self.labels["train"])
-        self.model.set_weights(small.get_weights())
-
-    def _prepare(self) -> None:
+    def _build_networks(self) -> None:
         config = self.config
         self.network = self._network(dropout=config.dropout, drop_connect=config.drop_connect)
         self.averaged = self._network().eval()
@@ -99,18 +97,19 @@ class TorchRun:
         self.optimizer = torch.optim.AdamW(groups, fused=self.device == "cuda")
         self.random = np.random.default_rng(config.seed)
         pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
-        self.pairs = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
+        self.averaged_pairs = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
         self.class_weights = torch.tensor(config.class_weights, device=self.device)
 
     def _run_epoch(self, number: int) -> None:
         config = self.config
         positions = draw(self.labels["train"], self.prior, config.epoch_images, (config.seed, number))
+        positions = torch.from_numpy(positions).to(self.device)
         started, images, losses = time.monotonic(), 0, []
         size = config.size_at(self._progress())
         augmentation = TorchAugmentation(size, AugmentationConfig(**config.augmentation))
         self.network.train()
         for start in range(0, len(positions) - config.batch_size + 1, config.batch_size):
-            chosen = torch.from_numpy(positions[start : start + config.batch_size]).to(self.device)
+            chosen = positions[start : start + config.batch_size]
             rate = config.rate_at(self.images, self._progress())
             losses.append(self._step(augmentation, chosen, rate))
             images += config.batch_size
@@ -145,7 +144,7 @@ class TorchRun:
         return loss.detach()
 
     def _mix(self, pictures: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Every picture laid over another of its batch, as ml.batches.Batches does."""
+        """Every picture laid over another of its batch, in shares as ml.batches.Batches draws them."""
         config = self.config
         if not config.mixup:
             return pictures, targets
@@ -159,7 +158,7 @@ class TorchRun:
         """The focal loss of the diagnoses, and how far the answer is from that of the teachers."""
         config = self.config
         guesses = functional.log_softmax(logits, dim=1)
-        focal = self.class_weights * (1 - guesses.exp()) ** config.focal_gamma
+        focal = self.class_weights * (1 - guesses.exp()).clamp_min(1e-7) ** config.focal_gamma
         loss = -(targets * focal * guesses).sum(1).mean()
         if not self.teachers:
             return loss
@@ -172,12 +171,12 @@ class TorchRun:
     @torch.no_grad()
     def _average(self) -> None:
         share = 1 - self.config.average_momentum
-        averages, values = zip(*self.pairs, strict=True)
+        averages, values = zip(*self.averaged_pairs, strict=True)
         torch._foreach_lerp_(averages, values, share)
 
     def _close_epoch(self, row: dict) -> None:
         """Score the averaged weights on the validation photographs and keep them."""
-        scores = history.validation_scores(self.labels["validation"], self._answers(), self.prior)
+        scores = history.validation_scores(self.labels["validation"], self._validation_logits(), self.prior)
         row |= scores | {"seconds": time.monotonic() - self.started}
         self.rows.append(row)
         get_weights(self.averaged, self.model)
@@ -187,7 +186,7 @@ class TorchRun:
         log.info("%s", "  ".join(f"{name} {history.text(x)}" for name, x in row.items()))
 
     @torch.no_grad()
-    def _answers(self) -> np.ndarray:
+    def _validation_logits(self) -> np.ndarray:
         """Logits (N, 7) of the validation photographs."""
         enlarge = TorchAugmentation(self.config.input_size)
         answers = []

@@ -2,7 +2,8 @@
 
 Three phases: the dense layer fitted on frozen features; the top of the base at a small
 rate; the whole network with a cosine rate, growing pictures and averaged weights. A run
-that was stopped, at any moment, goes on from its last whole epoch.
+that was stopped, at any moment, goes on from its last whole epoch; not by engine "torch",
+which takes minutes on a GPU.
 """
 
 import argparse
@@ -34,12 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFESTS) -> None:
-    """Train into `out`: config.json, best.weights.h5, history.csv, curves.png, state/.
+    """Train into `out`: config.json, best.weights.h5, history.csv, curves.png and, by engine "keras", state/.
 
-    Raises DatasetError for unreadable images, and for a run folder that began from other weights or
-    draws otherwise (ml.config.FIXED).
+    Raises DatasetError for unreadable images, for settings that do not go together, and for a run folder that
+    began from other weights, draws otherwise (ml.config.FIXED) or cannot be resumed.
     """
-    make_run = _run_by(config)
+    make_run = _run_by(config, out)
     records = read_dataset(data)
     parts = {name: read_split(records, name, manifests) for name in ("train", "validation")}
     labels = {name: np.array([INDEX[record.label] for record in part]) for name, part in parts.items()}
@@ -53,10 +54,14 @@ def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFEST
     make_run(out, config, pixels, labels).run()
 
 
-def _run_by(config: TrainConfig):
+def _run_by(config: TrainConfig, out: Path):
     if config.engine not in ENGINES:
         raise DatasetError(f'engine {config.engine!r} is not one of "keras" and "torch"')
+    begun = (out / "config.json").exists() and TrainConfig.read(out).engine
+    if begun and (begun != config.engine or (begun == "torch" and (out / "best.weights.h5").exists())):
+        raise DatasetError(f"{out} holds a run that cannot go on so: choose another --out")
     if config.engine == "torch":
+        os.environ.setdefault("KERAS_BACKEND", "torch")
         try:
             from ml.torch_run import TorchRun
         except ImportError as error:
@@ -73,7 +78,7 @@ def _run_by(config: TrainConfig):
 def _parse(arguments):
     parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of HAM10000")
-    parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun")
+    parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun, by engine keras")
     parser.add_argument("--init", help="imagenet, warm, random or a weights file")
     parser.add_argument("--config", type=Path, help="JSON of TrainConfig fields")
     parser.add_argument("--seed", type=int, help="of all random numbers")

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
 
-from ml import provenance, train
+from ml import history, provenance, train
 from ml.config import TrainConfig
 from ml.model import build_model
 from tests.ml import training
@@ -22,7 +22,7 @@ from tests.ml import training
 needs_timm = pytest.mark.skipif(
     not importlib.util.find_spec("timm"), reason="needs PyTorch and timm: pip install -r requirements-gpu.txt"
 )
-TORCH = {**os.environ, "KERAS_BACKEND": "torch"}
+TORCH = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": "cpu"}
 CONFIG = training.CONFIG | {"engine": "torch"}
 
 
@@ -53,7 +53,11 @@ def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_ma
     assert sum(not np.array_equal(x, y) for x, y in zip(before, after, strict=True)) > len(after) / 2
     commands = [step["command"] for step in provenance.training_steps(second)]
     assert [f"--out {run}" in command for run, command in zip((first, second), commands, strict=True)] == [True, True]
-    assert all(command.startswith("KERAS_BACKEND=torch python -m ml.train") for command in commands)
+    again = subprocess.run(list(map(str, command)), cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+    assert (again.returncode, again.stderr.splitlines()[-1]) == (
+        2,
+        f"{second} holds a run that cannot go on so: choose another --out",
+    )
 
 
 @needs_timm
@@ -61,8 +65,18 @@ def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_ma
 @pytest.mark.parametrize(
     ("settings", "environment", "said"),
     [
-        ({}, os.environ, 'engine "torch" needs the environment variable KERAS_BACKEND=torch'),
-        ({"top_images": 8}, TORCH, 'engine "torch" trains the whole network: set top_images to 0'),
+        (
+            {},
+            {**os.environ, "KERAS_BACKEND": "tensorflow"},
+            'engine "torch" needs the environment variable KERAS_BACKEND=torch',
+        ),
+        (
+            {"top_images": 8},
+            TORCH,
+            'engine "torch" trains the whole network: no top_images, batch_norm, large_depthwise',
+        ),
+        ({"epoch_images": 3}, TORCH, "epoch_images are fewer than one batch"),
+        ({"teachers": ["runs/nobody"]}, TORCH, "no trained network in runs/nobody"),
     ],
 )
 def test_what_it_cannot_train_is_said_before_photographs_are_read(settings, environment, said, tmp_path):
@@ -87,6 +101,20 @@ def test_settings_that_do_not_go_together_are_one_message(
     folders = ["--data", tiny_dataset, "--manifests", tiny_manifests, "--out", tmp_path / "run"]
     assert train.main([*map(str, folders), "--config", str(tmp_path / "asked.json")]) == 2
     assert capsys.readouterr().err == said
+
+
+def test_a_folder_of_one_engine_is_not_gone_on_with_by_the_other(tiny_dataset, tmp_path, capsys):
+    TrainConfig(engine="torch").write(tmp_path / "run")
+    (tmp_path / "asked.json").write_text(json.dumps(training.CONFIG | {"engine": "keras"}))
+    folders = ["--data", tiny_dataset, "--out", tmp_path / "run", "--config", tmp_path / "asked.json"]
+    assert train.main(list(map(str, folders))) == 2
+    assert capsys.readouterr().err == f"{tmp_path / 'run'} holds a run that cannot go on so: choose another --out\n"
+
+
+def test_a_class_that_training_never_drew_is_no_answer():
+    labels, logits = np.array([0, 1, 1]), np.array([[2.0, 0, -5], [0, 2, -5], [1, 2, -5]])
+    scores = history.validation_scores(labels, np.pad(logits, ((0, 0), (0, 4))), np.array([0.5, 0.5, 0, 0, 0, 0, 0]))
+    assert scores["balanced_accuracy"] == 1
 
 
 def test_teachers_come_back_from_the_settings_as_they_were_given(tmp_path):

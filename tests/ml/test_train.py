@@ -15,7 +15,8 @@ pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requi
 
 import keras
 
-from ml import data, fit
+from ml import data, fit, head
+from ml import history as curves
 from ml.config import TrainConfig
 from ml.labels import CLASSES, INDEX
 
@@ -83,7 +84,8 @@ def small_network(input_size, dropout=0.0, weights=None, drop_connect=0.0):
 @pytest.fixture
 def begin(tiny_dataset, tiny_manifests, tmp_path, monkeypatch):
     """begin(name, **settings) -> Run on the tiny data set, around the small network."""
-    monkeypatch.setattr(fit, "build_model", small_network)
+    for module in (fit, head):
+        monkeypatch.setattr(module, "build_model", small_network)
     records = data.read_dataset(tiny_dataset)
     parts = {name: data.read_split(records, name, tiny_manifests) for name in ("train", "validation")}
     pixels = {name: data.load_pixels(part, SIZE) for name, part in parts.items()}
@@ -213,7 +215,7 @@ def test_the_top_learns_first_with_its_batch_norm_frozen_then_all(begin, watched
 
 def test_it_stops_when_validation_gets_no_better(begin, monkeypatch):
     scores = iter([0.5, 0.9, *np.linspace(0.6, 0.8, 20)])
-    monkeypatch.setattr(fit.metrics, "class_aucs", lambda labels, probabilities: np.array([next(scores)]))
+    monkeypatch.setattr(curves.metrics, "class_aucs", lambda labels, probabilities: np.array([next(scores)]))
     run = begin("run", images=24 * 20, patience=3)
     run.run()
     assert [row["macro_auc"] for row in run.rows][:2] == [0.5, 0.9]
