@@ -82,6 +82,11 @@ class TrainConfig:
                 values[name] = getattr(options, name)
         return cls.from_dict(values)
 
+    def counted(self, labels: np.ndarray) -> "TrainConfig":
+        """These settings with the counts of the training split, whose labels (N,) are places in CLASSES."""
+        counts = np.bincount(labels, minlength=len(CLASSES))
+        return dataclasses.replace(self, class_counts=tuple(int(n) for n in counts))
+
     def changed(self) -> dict:
         """The settings that differ from the defaults; what a run only derives is left out."""
         defaults = dataclasses.asdict(TrainConfig())

@@ -1,6 +1,5 @@
 """A training run: its phases, its epochs, and the state it can be resumed from."""
 
-import dataclasses
 import json
 import logging
 import time
@@ -33,8 +32,7 @@ class Run:
     """
 
     def __init__(self, out: Path, config: TrainConfig, pixels: dict, labels: dict):
-        counts = np.bincount(labels["train"], minlength=len(CLASSES))
-        self.config = dataclasses.replace(config, class_counts=tuple(int(n) for n in counts))
+        self.config = config.counted(labels["train"])
         self.prior = self.config.class_prior()
         self.out, self.pixels, self.labels = Path(out), pixels, labels
         self.path = self.out / "state" / "epoch.npz"

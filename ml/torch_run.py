@@ -5,7 +5,6 @@ from other networks too: their answers to the same changed picture are then what
 to give (L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", CVPR 2022).
 """
 
-import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -38,8 +37,7 @@ class TorchRun:
     """
 
     def __init__(self, out: Path, config: TrainConfig, pixels: dict, labels: dict):
-        counts = np.bincount(labels["train"], minlength=len(CLASSES))
-        self.config = dataclasses.replace(config, class_counts=tuple(int(n) for n in counts))
+        self.config = config.counted(labels["train"])
         self.prior = self.config.class_prior()
         for teacher in self.config.teachers:
             if not np.allclose(TrainConfig.read(teacher).class_prior(), self.prior, atol=1e-6):
@@ -104,7 +102,7 @@ class TorchRun:
         config = self.config
         positions = draw(self.labels["train"], self.prior, config.epoch_images, (config.seed, number))
         positions = torch.from_numpy(positions).to(self.device)
-        started, images, losses = time.monotonic(), 0, []
+        started, losses = time.monotonic(), []
         size = config.size_at(self._progress())
         augmentation = TorchAugmentation(size, AugmentationConfig(**config.augmentation))
         self.network.train()
@@ -112,7 +110,6 @@ class TorchRun:
             chosen = positions[start : start + config.batch_size]
             rate = config.rate_at(self.images, self._progress())
             losses.append(self._step(augmentation, chosen, rate))
-            images += config.batch_size
             self.images += config.batch_size
             if self._progress() >= 1 or config.size_at(self._progress()) != size:
                 break
@@ -123,7 +120,7 @@ class TorchRun:
             "images": self.images,
             "rate": rate,
             "loss": float(torch.stack(losses).mean()),
-            "images_per_second": images / (time.monotonic() - started),
+            "images_per_second": len(losses) * config.batch_size / (time.monotonic() - started),
         }
         self._close_epoch(row)
 
@@ -164,7 +161,7 @@ class TorchRun:
             return loss
         with torch.no_grad(), torch.autocast(self.device, torch.bfloat16):
             answers = torch.stack([teacher(pictures) for teacher in self.teachers]).mean(0)
-            answers = functional.log_softmax(answers.float(), dim=1)
+            answers = functional.log_softmax(answers, dim=1)
         distance = functional.kl_div(guesses, answers, reduction="batchmean", log_target=True)
         return config.label_share * loss + (1 - config.label_share) * distance
 

@@ -26,26 +26,29 @@ TORCH = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": "cpu"}
 CONFIG = training.CONFIG | {"engine": "torch"}
 
 
+def start(*command, environment=TORCH) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", *map(str, command)]
+    return subprocess.run(command, cwd=training.ROOT, env=environment, capture_output=True, text=True)
+
+
 @needs_timm
 @pytest.mark.slow
 @pytest.mark.parametrize("check", ["same_answers", "same_warp"])
 def test_it_is_the_same_as_keras(check, tmp_path):
-    command = [sys.executable, "-m", "tests.ml.on_torch", check, str(tmp_path)]
-    done = subprocess.run(command, cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+    done = start("tests.ml.on_torch", check, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @needs_timm
 @pytest.mark.slow
-def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_manifests, tmp_path):
+def test_a_network_learns_from_another_and_its_folder_is_not_trained_over(tiny_dataset, tiny_manifests, tmp_path):
     folders = ["--data", tiny_dataset, "--manifests", tiny_manifests]
     first, second = tmp_path / "first", tmp_path / "second"
     taught = {"init": str(first / "best.weights.h5"), "teachers": [str(first)], "mixup": 0.3, "peak_rate": 1e-3}
     for run, more in ((first, {}), (second, taught)):
         run.mkdir()
         (run / "asked.json").write_text(json.dumps(CONFIG | more))
-        command = [sys.executable, "-m", "ml.train", *folders, "--out", run, "--config", run / "asked.json"]
-        done = subprocess.run(list(map(str, command)), cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+        done = start("ml.train", *folders, "--out", run, "--config", run / "asked.json")
         assert done.returncode == 0, done.stderr
         assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {x.name for x in run.iterdir()}
     before, after = (build_model(training.SIZE, 0.0, run / "best.weights.h5").get_weights() for run in (first, second))
@@ -53,7 +56,7 @@ def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_ma
     assert sum(not np.array_equal(x, y) for x, y in zip(before, after, strict=True)) > len(after) / 2
     commands = [step["command"] for step in provenance.training_steps(second)]
     assert [f"--out {run}" in command for run, command in zip((first, second), commands, strict=True)] == [True, True]
-    again = subprocess.run(list(map(str, command)), cwd=training.ROOT, env=TORCH, capture_output=True, text=True)
+    again = start("ml.train", *folders, "--out", second)
     assert (again.returncode, again.stderr.splitlines()[-1]) == (
         2,
         f"{second} holds a run that cannot go on so: choose another --out",
@@ -81,9 +84,8 @@ def test_a_network_learns_from_another_and_can_be_exported(tiny_dataset, tiny_ma
 )
 def test_what_it_cannot_train_is_said_before_photographs_are_read(settings, environment, said, tmp_path):
     (tmp_path / "asked.json").write_text(json.dumps(CONFIG | settings))
-    command = [sys.executable, "-m", "ml.train", "--data", tmp_path, "--out", tmp_path / "run"]
-    command = [*map(str, command), "--config", str(tmp_path / "asked.json")]
-    done = subprocess.run(command, cwd=training.ROOT, env=environment, capture_output=True, text=True)
+    folders = ["--data", tmp_path, "--out", tmp_path / "run", "--config", tmp_path / "asked.json"]
+    done = start("ml.train", *folders, environment=environment)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, said)
 
 
