@@ -3,7 +3,6 @@
 RUN = .venv/bin/python
 DEV = .venv-dev/bin/python
 TRAIN = .venv-train/bin/python
-DATA ?= ../shared/ham10000
 OUT ?= runs/main
 
 .PHONY: help run test test-faults audit bench train lint lock screenshots translations
@@ -37,6 +36,7 @@ bench: .venv-dev/installed
 	@$(DEV) -m benchmarks
 
 train: .venv-train/installed
+	@test -n "$(DATA)" || { echo 'Name the folder of the photographs: make train DATA=DIR' >&2; exit 2; }
 	@$(TRAIN) -m ml.train --data $(DATA) --out $(OUT) $(ARGS)
 
 lint: .venv-dev/installed

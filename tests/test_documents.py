@@ -17,6 +17,19 @@ def test_links_lead_somewhere(document):
     assert not missing
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_chapter_find_it(document):
+    targets = re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", document.read_text())
+    missing = [f"{path}#{anchor}" for path, anchor in targets if anchor not in anchors_of(document.parent / path)]
+    assert not missing
+
+
+def anchors_of(document):
+    """What its headings are called in links: small letters, hyphens for blanks, no signs."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_every_make_target_is_explained():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.search(r"\.PHONY: (.*)", makefile)[1].split()) - {"help"}
