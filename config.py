@@ -30,6 +30,7 @@ class Config:
     MAX_PHOTO_BYTES = 10 * 1024 * 1024
     # Two photos and the form's own fields.
     MAX_CONTENT_LENGTH = 2 * MAX_PHOTO_BYTES + 512 * 1024
+    # Of one field, and of every request that carries no photos.
     MAX_FORM_MEMORY_SIZE = 256 * 1024
     MAX_FORM_PARTS = 200
 
@@ -67,12 +68,13 @@ class Config:
         self.REDIS_URL = env.get("REDIS_URL") or f"unix://{self.DATA_DIR / 'redis.sock'}"
         self.SECRET_KEY = self._secret_key(env)
         self.TRUSTED_HOSTS = _names(env, "TRUSTED_HOSTS") or None
-        self.PROXY_COUNT = _whole_number(env, "PROXY_COUNT", 0, least=0)
+        self.PROXY_COUNT = whole_number(env, "PROXY_COUNT", 0)
         # A worker that dies holds its case this long; the task's time limits are cut to fit within.
-        self.LEASE_SECONDS = _whole_number(env, "LEASE_SECONDS", 30, least=1)
-        self.SWEEP_SECONDS = _whole_number(env, "SWEEP_SECONDS", 10, least=1)
+        self.LEASE_SECONDS = whole_number(env, "LEASE_SECONDS", 30, least=1, most=86_400)
+        self.SWEEP_SECONDS = whole_number(env, "SWEEP_SECONDS", 10, least=1, most=86_400)
         self.TWO_FACTOR_ROLES = tuple(_names(env, "TWO_FACTOR_ROLES"))
-        self.RETENTION_DAYS = _whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS, least=1)
+        self.RETENTION_DAYS = whole_number(env, "RETENTION_DAYS", self.RETENTION_DAYS, least=1, most=36_500)
+        self.MODEL_THREADS = whole_number(env, "MODEL_THREADS", 2, least=1)
 
     def _database_uri(self, env):
         url = env.get("DATABASE_URL")
@@ -97,7 +99,8 @@ class Config:
         raise NotImplementedError
 
 
-def _whole_number(env, name, default, *, least):
+def whole_number(env, name, default, *, least=0, most=1_000):
+    """The number that ``env`` has under ``name``, or ``default`` where it has none; ConfigurationError for another."""
     text = env.get(name)
     if not text:
         return default
@@ -105,9 +108,18 @@ def _whole_number(env, name, default, *, least):
         number = int(text)
     except ValueError:
         number = None
-    if number is None or number < least:
-        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number, {least} or more.")
+    if number is None or not least <= number <= most:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
     return number
+
+
+def carries_photos(method, path, content_type):
+    """Whether a request may be as long as MAX_CONTENT_LENGTH; every other form is text.
+
+    The web worker asks by the head alone, before it takes a body, and the portal before it reads one.
+    """
+    is_multipart = content_type.lower().startswith("multipart/form-data")
+    return method == "POST" and path == "/cases/new" and is_multipart
 
 
 def _names(env, name):

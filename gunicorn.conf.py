@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+from config import whole_number
 from ops.address import with_port
 from ops.checks import warn_of_development
 
 bind = with_port(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000")
 worker_class = "ops.web_worker.PatientWorker"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-threads = int(os.environ.get("WEB_THREADS") or 8)
+workers = whole_number(os.environ, "WEB_CONCURRENCY", 2, least=1)
+threads = whole_number(os.environ, "WEB_THREADS", 8, least=1)
 worker_connections = 400  # each may need a file for its request, and 1,024 open files are a common limit
 preload_app = True  # one import for all workers; the engine has no connection yet when they fork
 wsgi_app = "portal:create_app()"

@@ -4,7 +4,6 @@ classifier = Classifier.load()
 prediction = classifier.predict(image_bytes, age=62, sex="male", site="back")
 """
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,21 +79,19 @@ class Classifier:
         self.fusion = Fusion.from_json(metadata["metadata_fusion"])
 
     @classmethod
-    def load(
-        cls, directory: Path | None = None, *, threads: int | None = None, views: str | None = None
-    ) -> "Classifier":
+    def load(cls, directory: Path | None = None, *, threads: int = 2, views: str | None = None) -> "Classifier":
         """Open the artefact in `directory` (default: the one that ships with the package).
 
-        threads: of one forward pass (default: MODEL_THREADS, else 2); views: a key of VIEWS that
-        overrides the artefact's own choice of test-time augmentation. Raises OSError or ValueError
-        where a file of the artefact is missing or does not belong to the others.
+        threads: of one forward pass; views: a key of VIEWS that overrides the artefact's own choice
+        of test-time augmentation. Raises OSError or ValueError where a file of the artefact is
+        missing or does not belong to the others.
         """
         directory = Path(directory or ARTIFACT)
         metadata = model_json.read(directory)
         if views is not None:
             metadata["test_time_augmentation"] = views
         return cls(
-            Runtime(directory / "model.tflite", threads or int(os.environ.get("MODEL_THREADS", 2))),
+            Runtime(directory / "model.tflite", threads),
             metadata,
             Detector.of_artefact(directory, metadata["out_of_distribution"]),
         )

@@ -3,6 +3,7 @@
 gunicorn's own hands a connection to a thread at its first byte, so a handful of slow phones, or of people who
 mean harm, would hold every thread. Here the worker's one event loop collects requests, large ones on disk, and
 whoever is slower than MIN_BYTES_A_SECOND or silent for SILENT_SECONDS is cut off. Threads never wait for a sender.
+What lies on disk unfinished is little: long bodies go to one address, and all together have ARRIVING_BYTES.
 """
 
 import re
@@ -16,13 +17,15 @@ from tempfile import SpooledTemporaryFile
 from gunicorn.http import get_parser
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from config import Config
+from config import Config, carries_photos
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10
 MIN_BYTES_A_SECOND = 2 * 1024  # a phone at the edge of the network is slower than 8
 SILENT_SECONDS = 30  # a phone that loses the network for a moment; also what its body may be late by at first
+CREDIT_SECONDS = 300  # by how much a fast start may make up for what is slow later
 MEMORY_BYTES = 32 * 1024  # of one request; a longer one waits on disk
+ARRIVING_BYTES = 128 * 1024 * 1024  # of all requests that are on their way to one worker
 RECEIVE_BYTES = 256 * 1024
 FAREWELL_SECONDS = 2
 
@@ -31,6 +34,8 @@ SEND_BUFFER_BYTES = 512 * 1024
 SEND_SECONDS = 10
 
 END_OF_HEAD = b"\r\n\r\n"
+REQUEST_LINE = re.compile(rb"(\S+) ([^\s?]+)")
+TYPE = re.compile(rb"\r\ncontent-type:[ \t]*([^\r\n]*)", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?=\r\n)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
@@ -44,7 +49,7 @@ class Request:
         self._file = SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  closed with its request
         self._head = b""
         self._missing = None  # bytes of the body still to come; None before the head is complete
-        self._body_bytes = 0
+        self.body_bytes = 0  # of it, so far
         self.is_whole = False  # the connection can be used again after it
         self.deadline = time.monotonic() + HEAD_SECONDS
 
@@ -87,8 +92,8 @@ class Request:
         """False for a body that is too long, or of no certain length: it is refused by its head alone."""
         lengths = [int(digits) for digits in LENGTH.findall(head)] or [0]
         self._missing = lengths[0]
-        self._body_begun_at = time.monotonic()
-        if len(lengths) > 1 or self._missing > Config.MAX_CONTENT_LENGTH or CHUNKED.search(head):
+        self.body_begun_at = self._paid_until = time.monotonic()
+        if len(lengths) > 1 or self._missing > _most_bytes(head) or CHUNKED.search(head):
             return False
         if self._missing and CONTINUE.search(head):
             self._sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -96,9 +101,10 @@ class Request:
 
     def _go_on(self, received):
         """Time for more, by what has come so far: the length that the head promised buys none."""
-        self._body_bytes += received
-        as_slow_as_may_be = self._body_begun_at + self._body_bytes / MIN_BYTES_A_SECOND
-        self.deadline = min(time.monotonic(), as_slow_as_may_be) + SILENT_SECONDS
+        now = time.monotonic()
+        self.body_bytes += received
+        self._paid_until = min(self._paid_until + received / MIN_BYTES_A_SECOND, now + CREDIT_SECONDS)
+        self.deadline = min(now, self._paid_until) + SILENT_SECONDS
 
     def _finish(self, *, is_whole):
         self.is_whole = is_whole
@@ -106,10 +112,17 @@ class Request:
         return True
 
 
+def _most_bytes(head):
+    line, kind = REQUEST_LINE.match(head), TYPE.search(head)
+    named = [part.decode("latin-1") for part in (*line.groups(), kind[1])] if line and kind else None
+    return Config.MAX_CONTENT_LENGTH if named and carries_photos(*named) else Config.MAX_FORM_MEMORY_SIZE
+
+
 class Farewell:
     """The end of a connection: what is still sent is thrown away, or the answer might not arrive whole."""
 
     is_empty = False
+    body_bytes = 0
 
     def __init__(self, sock):
         sock.setblocking(False)
@@ -167,6 +180,17 @@ class PatientWorker(ThreadWorker):
             return
         self._swept_at = now
         for conn in [conn for conn in self._receiving if self._is_over(conn.request, now)]:
+            self._drop(conn)
+        self._make_room()
+
+    def _make_room(self):
+        """Whose body has been on its way the longest goes first: nobody's can fill the disk and stay there."""
+        arriving = [conn for conn in self._receiving if conn.request.body_bytes]
+        surplus = sum(conn.request.body_bytes for conn in arriving) - ARRIVING_BYTES
+        for conn in sorted(arriving, key=lambda conn: conn.request.body_begun_at):
+            if surplus <= 0:
+                return
+            surplus -= conn.request.body_bytes
             self._drop(conn)
 
     def _is_over(self, request, now):

@@ -4,28 +4,28 @@ Rows go through the models' own column types, so a backup of one kind of databas
 """
 
 import base64
+import fcntl
 import gzip
 import io
 import json
 import os
 import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import click
 from alembic.script import ScriptDirectory
-from flask.cli import with_appcontext
-from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, column, func, insert, inspect, select, text
+from sqlalchemy import JSON, DateTime, LargeBinary, Uuid, column, func, insert, inspect, select, text, update
 from sqlalchemy import table as table_clause
 
 from config import ROOT
 from portal.database import SQLITE_WRITE, UtcDateTime, utc_now
 from portal.extensions import db
+from portal.models import AccountToken, LoginSession
 from portal.sealed_file import DamagedFile, SealedReader, SealedWriter
-from portal.services import audit
 
 ROWS_AT_ONCE = 20  # with their photos they fit into memory
-MIN_PASSPHRASE_LENGTH = 12
 
 
 class CannotBackUp(Exception):
@@ -36,30 +36,31 @@ class CannotRestore(Exception):
     """The message says why nothing was changed."""
 
 
-def write_backup(path, passphrase):
-    """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns rows by table.
+@dataclass(frozen=True)
+class Restored:
+    rows: int
+    made_at: datetime  # as of when the backup is
 
-    Raises CannotBackUp when the database is of a newer release, whose columns this one does not know.
+
+def write_backup(path, passphrase):
+    """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns the number of rows.
+
+    Raises CannotBackUp when another backup to ``path`` is being written, or when the database is of a newer release,
+    whose columns this one does not know.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            sealed = SealedWriter(file, passphrase)
-            with gzip.GzipFile(fileobj=sealed, mode="wb", compresslevel=1) as packed:  # photos are packed already
-                counts = _write_rows(packed)
-            sealed.finish()
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return counts
+    with _replacing(path) as file:
+        sealed = SealedWriter(file, passphrase)
+        with gzip.GzipFile(fileobj=sealed, mode="wb", compresslevel=1) as packed:  # photos are packed already
+            counts = _write_rows(packed)
+        sealed.finish()
+    return sum(counts.values())
 
 
 def restore_backup(path, passphrase):
-    """Fill the empty, migrated database from ``path``, in one transaction. Returns rows by table.
+    """Fill the empty, migrated database from ``path``, in one transaction. Returns a Restored.
 
+    Nobody is logged in afterwards, and no link to set a password is good.
     Raises CannotRestore when the file is damaged or of another schema, or the database holds rows. A broken audit
     trail is no reason: it may be in the only backup there is, and comes back as it was.
     """
@@ -67,11 +68,47 @@ def restore_backup(path, passphrase):
         with open(path, "rb") as file, db.engine.connect() as connection:
             sealed = io.BufferedReader(SealedReader(file, passphrase))
             with gzip.GzipFile(fileobj=sealed) as packed, connection.execution_options(**SQLITE_WRITE).begin():
-                counts = _read_rows(packed, connection)
+                restored = _read_rows(packed, connection)
                 sealed.read()  # to the end, so that a file cut after the last row is noticed
+                _end_what_may_be_over(connection)
     except (DamagedFile, EOFError, gzip.BadGzipFile, json.JSONDecodeError) as error:
         raise CannotRestore("The backup is damaged, or the passphrase is another one.") from error
-    return counts
+    return restored
+
+
+@contextmanager
+def _replacing(path):
+    """A file that takes the place of ``path`` once the block ends; of two that want to, the second is refused."""
+    part = path.with_name(path.name + ".part")
+    # One that was cut off is written over; it must not be emptied before it is known that nobody writes it.
+    with open(part, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        if not _lock(file, part):
+            raise CannotBackUp(f"Another backup to {path} is being written. Wait for it, or choose another file.")
+        try:
+            file.truncate(0)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _lock(file, path):
+    """Keep the open file until it is closed; False where another process keeps it, or did until it moved it away."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _end_what_may_be_over(connection):
+    """Who logged out, or used a link, after the backup was made did so for good."""
+    now = utc_now()
+    for table, end in ((LoginSession.__table__, "ended_at"), (AccountToken.__table__, "used_at")):
+        connection.execute(update(table).where(table.c[end].is_(None)).values({end: now}))
 
 
 def _write_rows(file):
@@ -129,7 +166,7 @@ def _read_rows(file, connection):
         elif isinstance(value, dict) and value["counts"] != counts:
             raise DamagedFile
     _advance_sequences(connection, tables)
-    return counts
+    return Restored(sum(counts.values()), datetime.fromisoformat(head["made_at"]))
 
 
 def _existing_tables(connection):
@@ -199,52 +236,3 @@ def _read_value(kind, value):
     if isinstance(kind, UtcDateTime | DateTime):
         return datetime.fromisoformat(value)
     return uuid.UUID(value) if isinstance(kind, Uuid) else value
-
-
-def read_passphrase(*, is_asked_twice):
-    """BACKUP_PASSPHRASE, else asked for. No option: a command line ends in the shell's history and in `ps`."""
-    given = os.environ.get("BACKUP_PASSPHRASE")
-    return given or click.prompt("Passphrase", hide_input=True, confirmation_prompt=is_asked_twice)
-
-
-@click.command("backup")
-@click.argument("file", type=click.Path(dir_okay=False))
-@with_appcontext
-def backup_command(file):
-    """Write the whole database, sealed with a passphrase, to FILE. The portal may go on running.
-
-    The passphrase is taken from BACKUP_PASSPHRASE, else asked for. Without it a backup is worthless: keep it.
-    """
-    passphrase = read_passphrase(is_asked_twice=True)
-    if len(passphrase) < MIN_PASSPHRASE_LENGTH:
-        raise click.ClickException(f"The passphrase needs at least {MIN_PASSPHRASE_LENGTH} characters.")
-    try:
-        counts = write_backup(file, passphrase)
-    except CannotBackUp as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
-    click.echo(f"{sum(counts.values())} rows written to {file}, {os.path.getsize(file)} bytes.")
-
-
-@click.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@with_appcontext
-def restore_command(file):
-    """Fill an empty, migrated database from a backup FILE: everything in it, or nothing.
-
-    The passphrase is taken from BACKUP_PASSPHRASE, else asked for.
-    When the audit trail in the backup is broken, everything is restored all the same, and status 1 says so.
-    """
-    try:
-        counts = restore_backup(file, read_passphrase(is_asked_twice=False))
-    except CannotRestore as error:
-        raise click.ClickException(str(error)) from error
-    restored = f"{sum(counts.values())} rows restored from {file}"
-    broken = audit.find_first_break()
-    if broken is not None:
-        raise click.ClickException(
-            f"{restored}, all that it holds; but the audit trail in it is broken at event {broken.id} "
-            f"of {broken.at.isoformat()}."
-        )
-    click.echo(f"{restored}; the audit trail holds.")

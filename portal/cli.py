@@ -10,7 +10,7 @@ from flask import current_app
 from flask.cli import AppGroup, with_appcontext
 
 from ml.labels import SEXES, SITES
-from portal.backup import backup_command, restore_command
+from portal.backup_commands import backup_command, restore_command
 from portal.database import utc_now
 from portal.errors import DomainError
 from portal.extensions import db
@@ -73,6 +73,7 @@ def create_user(email, role, clinic_names, name, password_stdin):
           --email nurse@clinic.example --role health_worker --clinic "Hill clinic" --password-stdin
     """
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    email = accounts.normalise_email(email)  # before a clinic is made for nobody
     places = [] if role == "admin" else [_find_or_create_clinic(clinic_name) for clinic_name in clinic_names]
     name = name or email.partition("@")[0]
     user = accounts.create_user(email=email, name=name, role=role, clinics=places, password=password)

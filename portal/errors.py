@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 
 from config import ROOT
 from portal.extensions import db
@@ -49,6 +49,7 @@ class Conflict(DomainError):
 def init_app(app):
     app.register_error_handler(SecurityError, show_untrusted_host)
     app.register_error_handler(HTTPException, show_http_error)
+    app.register_error_handler(RequestEntityTooLarge, show_too_large)
     app.register_error_handler(CSRFError, show_csrf_error)
     app.register_error_handler(DomainError, show_domain_error)
     app.register_error_handler(OperationalError, show_database_error)
@@ -66,6 +67,10 @@ def show_http_error(error):
     if error.code is not None and error.code < 400:
         return error
     return _page(error.code or 500, headers=error.get_headers(request.environ))
+
+
+def show_too_large(_error):
+    return _page(413, text=None if request.carries_photos else _("Shorten what you wrote, then send it again."))
 
 
 def show_csrf_error(_error):

@@ -20,8 +20,14 @@ reference_option = click.option("--reference", required=True, help="The clinic's
 @patients.command("anonymise")
 @clinic_option
 @reference_option
+@click.confirmation_option(
+    prompt="Name, reference, birth year, comments, notes and overview photos go for good. Make this patient anonymous?"
+)
 def anonymise(clinic_name, reference):
-    """Erase who the patient is; spots, close-up photos and decisions stay. Prints the certificate as JSON."""
+    """Erase who the patient is; spots, close-up photos and decisions stay. Prints the certificate as JSON.
+
+    Backups made before still hold all of it: let them go by their own date.
+    """
     _certified(retention.anonymise_patient, _find_patient(clinic_name, reference))
 
 
@@ -42,14 +48,22 @@ def delete(clinic_name, reference):
 def expire(really):
     """Patients past RETENTION_DAYS, counted from their last photo, decision or day to be seen again.
 
-    Counts them, or deletes them (from cron, say).
+    Counts them, or deletes them (from cron, say). Whoever waits for a decision, for a new photo or to be told is kept.
     """
     try:
         expired = retention.list_expired_patients()
+        kept = retention.count_unfinished_patients()
     except DomainError as error:
         raise click.ClickException(str(error.message)) from error
     if not really:
         click.echo(f"{len(expired)} patients are past the retention period. Add --delete to delete them.")
+    if kept:
+        click.echo(
+            f"{kept} more are past it and are kept: a case waits for a decision or for a new photo, "
+            "or nobody noted that the patient was told.",
+            err=really,
+        )
+    if not really:
         return
     for patient_id in expired:
         certificate = retention.delete_expired_patient(patient_id)

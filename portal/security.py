@@ -1,9 +1,10 @@
-"""Headers that every response carries, errors and static files too."""
+"""What every request is held to, and the headers that every response carries, errors and static files too."""
 
-from flask import current_app, request
+from flask import Request, current_app, request
 from flask_login import current_user
 from sqlalchemy.exc import OperationalError
 
+from config import carries_photos
 from portal.extensions import db
 from portal.services import audit
 
@@ -32,7 +33,23 @@ HSTS = "max-age=31536000; includeSubDomains"
 STATIC_ENDPOINTS = {"static", "bootstrap.static"}
 
 
+class ShortRequest(Request):
+    """Its body is as long as its address has use for: Werkzeug parses a form of any length that it may read.
+
+    A property, as no hook is sure to run before the first that reads a form.
+    """
+
+    @property
+    def carries_photos(self):
+        return carries_photos(self.method, self.path, self.mimetype)
+
+    @property
+    def max_content_length(self):
+        return current_app.config["MAX_CONTENT_LENGTH" if self.carries_photos else "MAX_FORM_MEMORY_SIZE"]
+
+
 def init_app(app):
+    app.request_class = ShortRequest
     app.after_request(record_denial)
     app.after_request(add_headers)
 

@@ -1,6 +1,7 @@
 import pytest
+from flask import url_for
 
-from config import ConfigurationError, DevelopmentConfig, TestingConfig
+from config import ConfigurationError, DevelopmentConfig, TestingConfig, carries_photos, whole_number
 
 
 def test_the_zone_is_utc_until_one_is_named():
@@ -22,15 +23,36 @@ def test_a_list_may_have_spaces_and_a_number_must_be_one():
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("RETENTION_DAYS", 1), ("LEASE_SECONDS", 1), ("SWEEP_SECONDS", 1), ("PROXY_COUNT", 0)]
+    ("name", "least", "most"),
+    [
+        ("RETENTION_DAYS", 1, 36_500),
+        ("LEASE_SECONDS", 1, 86_400),
+        ("SWEEP_SECONDS", 1, 86_400),
+        ("PROXY_COUNT", 0, 1_000),
+        ("MODEL_THREADS", 1, 1_000),
+    ],
 )
-def test_a_number_too_small_to_mean_anything_is_refused_at_the_start(name, least):
-    assert getattr(TestingConfig({name: str(least)}), name) == least
-    for value in (least - 1, -30):
-        with pytest.raises(
-            ConfigurationError, match=f"{name} is '{value}'; it must be a whole number, {least} or more"
-        ):
+def test_a_number_that_means_nothing_is_refused_at_the_start(name, least, most):
+    for value in (least, most):
+        assert getattr(TestingConfig({name: str(value)}), name) == value
+    for value in (least - 1, -30, most + 1, 10**12, "two", "1.5"):
+        words = f"{name} is '{value}'; it must be a whole number from {least} to {most}"
+        with pytest.raises(ConfigurationError, match=words):
             TestingConfig({name: str(value)})
+
+
+def test_an_empty_number_is_none_at_all():
+    assert TestingConfig({"MODEL_THREADS": ""}).MODEL_THREADS == 2
+    assert whole_number({"WEB_THREADS": ""}, "WEB_THREADS", 8, least=1) == 8
+
+
+def test_only_a_new_case_carries_photos(app):
+    form = "multipart/form-data; boundary=a"
+    with app.test_request_context():
+        assert carries_photos("POST", url_for("cases.new"), form)
+    assert not carries_photos("GET", "/cases/new", form)
+    assert not carries_photos("POST", "/login", form)
+    assert not carries_photos("POST", "/cases/new", "application/x-www-form-urlencoded")
 
 
 def test_records_are_kept_until_a_period_is_named():

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import gunicorn.util
 import pytest
 
-from config import ROOT
+from config import ROOT, ConfigurationError
 from ops import address
 from ops.checks import CannotStart
 from ops.process import Process
@@ -132,6 +132,16 @@ def test_every_kind_of_host_is_one_the_web_server_and_a_browser_understand(monke
     bind = web_settings(monkeypatch, HOST=host, PORT="8000")["bind"]
     assert gunicorn.util.parse_address(bind) == (host, 8000)
     assert address.url_here(host, "8000") == url
+
+
+@pytest.mark.parametrize("name", ["WEB_CONCURRENCY", "WEB_THREADS"])
+def test_the_web_servers_numbers_are_checked_like_any_other(monkeypatch, name):
+    setting = {"WEB_CONCURRENCY": "workers", "WEB_THREADS": "threads"}[name]
+    assert web_settings(monkeypatch, **{name: "3"})[setting] == 3
+    assert web_settings(monkeypatch, **{name: ""})[setting] == {"workers": 2, "threads": 8}[setting]
+    for value in ("0", "-1", "two"):
+        with pytest.raises(ConfigurationError, match=f"{name} is '{value}'; it must be a whole number from 1"):
+            web_settings(monkeypatch, **{name: value})
 
 
 def test_phones_are_told_an_address_where_they_are_let_in(monkeypatch):

@@ -2,15 +2,19 @@
 
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from config import Config
-from ops.web_worker import SILENT_SECONDS, Request
+from ops import web_worker
+from ops.web_worker import CREDIT_SECONDS, MIN_BYTES_A_SECOND, SILENT_SECONDS, PatientWorker, Request
 from tests.processes import PYTHON, WebServer, free_port
 
 pytestmark = pytest.mark.slow
 
+PHOTO_HEAD = b"POST /cases/new HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=a\r\nContent-Length: %d\r\n\r\n"
+PHOTO_HEAD %= Config.MAX_CONTENT_LENGTH
 PLAIN = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
@@ -81,19 +85,93 @@ def test_more_silent_connections_than_threads_hold_nobody_up(dial):
 def test_what_a_head_promises_buys_no_time():
     ours, theirs = socket.socketpair()
     request = Request(ours)
-    theirs.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\na")
+    theirs.sendall(PHOTO_HEAD + b"a")
     assert not request.receive()
     assert request.deadline < time.monotonic() + SILENT_SECONDS + 1
     theirs.sendall(b"a" * 60_000)
-    while not request.receive() and request._body_bytes < 60_001:
+    while not request.receive() and request.body_bytes < 60_001:
         pass
-    request._body_begun_at -= 40  # 1.5 KB a second by now
+    request._paid_until -= 40  # 1.5 KB a second by now
     theirs.sendall(b"a")
     assert not request.receive()
     assert request.deadline < time.monotonic() + SILENT_SECONDS - 5
     for sock in (ours, theirs):
         sock.close()
     request.close()
+
+
+class Sender:
+    """A socket from which comes what was put into it, and the clock by which it is read."""
+
+    def __init__(self, monkeypatch):
+        self.now, self._data = 1000.0, [PHOTO_HEAD]
+        monkeypatch.setattr(web_worker, "time", SimpleNamespace(monotonic=lambda: self.now))
+        self.request = Request(self)
+        self.request.receive()
+
+    def recv(self, _size):
+        return self._data.pop()
+
+    def send(self, size, *, after):
+        """False when the time for it was over before."""
+        self.now += after
+        self._data.append(b"x" * size)
+        return self.now <= self.request.deadline and self.request.receive() is not None
+
+
+def test_a_fast_start_is_lived_on_for_minutes_and_not_for_hours(monkeypatch):
+    sender = Sender(monkeypatch)
+    for _piece in range(80):
+        assert sender.send(256 * 1024, after=0.01)
+    started = sender.now
+    while sender.send(1, after=SILENT_SECONDS - 1):
+        pass
+    assert CREDIT_SECONDS < sender.now - started < CREDIT_SECONDS + 2 * SILENT_SECONDS
+    sender.request.close()
+
+
+@pytest.mark.parametrize("bytes_a_second", [50_000, MIN_BYTES_A_SECOND])
+def test_a_slow_phone_that_goes_on_sending_may_send_two_large_photos(monkeypatch, bytes_a_second):
+    sender, left = Sender(monkeypatch), Config.MAX_CONTENT_LENGTH
+    while left:
+        size = min(10 * bytes_a_second, left)
+        assert sender.send(size, after=10)
+        left -= size
+    assert sender.request.is_whole
+    sender.request.close()
+
+
+def test_of_too_much_on_its_way_the_oldest_goes(monkeypatch):
+    def arriving(begun_at, megabytes):
+        return SimpleNamespace(request=SimpleNamespace(body_begun_at=begun_at, body_bytes=megabytes * 2**20))
+
+    worker, dropped = PatientWorker.__new__(PatientWorker), []
+    monkeypatch.setattr(worker, "_drop", dropped.append, raising=False)
+    quiet = SimpleNamespace(request=SimpleNamespace(body_bytes=0))
+    old, older, new = arriving(2, 50), arriving(1, 20), arriving(3, 50)
+    worker._receiving = [quiet, old, older, new]
+    worker._make_room()
+    assert dropped == []
+    worker._receiving += [arriving(4, 20)]
+    worker._make_room()
+    assert dropped == [older]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/login", "application/x-www-form-urlencoded"),
+        ("/login", "multipart/form-data; boundary=a"),
+        ("/cases/new", "application/x-www-form-urlencoded"),
+        ("/cases/new", "application/json"),
+    ],
+)
+def test_a_long_body_that_is_no_photo_is_refused_unread(dial, path, kind):
+    connection = dial()
+    length = Config.MAX_FORM_MEMORY_SIZE + 1
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+    connection.sendall(head.encode())
+    assert read_answer(connection)[0] == 413
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What every form of the portal does."""
 
+from flask import abort, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from werkzeug.datastructures import CombinedMultiDict
 from wtforms import SelectField, StringField
 from wtforms.validators import Length
 
@@ -17,6 +20,14 @@ def at_most(count):
 
 class Form(FlaskForm):
     class Meta(FlaskForm.Meta):
+        def wrap_formdata(self, form, formdata):
+            """What a page's form sends: text, and files where files belong. Never JSON, where a field is anything."""
+            if formdata is None or not form.is_submitted():
+                return None
+            if request.is_json or not all(isinstance(form._fields.get(name), FileField) for name in request.files):
+                abort(400)
+            return CombinedMultiDict((request.files, request.form))
+
         def bind_field(self, form, unbound_field, options):
             field = super().bind_field(form, unbound_field, options)
             if isinstance(field, StringField):  # and so all that is typed or carried hidden

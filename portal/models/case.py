@@ -50,7 +50,7 @@ class Case(db.Model):
     comment: Mapped[str] = mapped_column(String(1000), default="")
     consent_at = mapped_column(UtcDateTime, nullable=False)
     photo_quality: Mapped[dict] = mapped_column(db.JSON, default=dict)  # portal.quality.measure_quality of the photo
-    # The case whose photo was asked again; one new photo answers one request.
+    # The case whose photo was asked again. A request ends with any newer photo of the spot; this names the newest one.
     replaces_id: Mapped[uuid.UUID | None] = mapped_column(
         ForeignKey("case.id", deferrable=True, initially="IMMEDIATE"), unique=True
     )
@@ -130,11 +130,15 @@ class Case(db.Model):
         return {review.disposition for review in since_told} != {"no_action"}
 
     @property
+    def is_all_told(self):
+        """Nothing that asks for an act was decided since the patient was last told."""
+        unseen = self.reviews[self.seen_review_count :]
+        return not self.is_untold and all(review.disposition == "no_action" for review in unseen)
+
+    @property
     def is_told(self):
         """Somebody noted that the patient was told what is decided now; of no act there is nothing to tell."""
-        if self.told_at is None or self.is_untold:
-            return False
-        return all(review.disposition == "no_action" for review in self.reviews if review.created_at > self.told_at)
+        return self.told_at is not None and self.is_all_told
 
     @property
     def is_being_read(self):

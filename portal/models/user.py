@@ -36,6 +36,11 @@ class User(HasDetails, UserMixin, db.Model):
     created_at = mapped_column(UtcDateTime, default=utc_now, nullable=False)
     clinics: Mapped[list[Clinic]] = relationship(secondary=user_clinic, order_by=Clinic.name)
 
+    # UserMixin's equality goes by get_id, which is None of everybody but the person logged in.
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
     # Set by the session loader: the LoginSession row this request came with.
     login_session = None
 

@@ -141,8 +141,8 @@ class CasePage(Visit):
 
     @property
     def replacement(self):
-        """The visit that answers the request for a new photo, or None."""
-        return next((visit for visit in self.visits if visit.case.replaces_id == self.case.id), None)
+        """The newest visit, when it is not this one, else None; with it a request for a new photo ends."""
+        return self.visits[-1] if self.visits[-1].case.id != self.case.id else None
 
 
 # What one visit in a row of visits needs; photos and maps stay in the database.

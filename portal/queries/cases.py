@@ -17,7 +17,6 @@ GROUPS = ("needs_you", "waiting", "done")
 TO_CALL = "to_call"  # a row's place in the list, of those that need you
 
 _newer = aliased(Case)
-is_replaced = exists().where(_newer.replaces_id == Case.id)
 has_newer_case = exists().where(
     _newer.lesion_id == Case.lesion_id,
     or_(
@@ -31,10 +30,8 @@ _is_anonymous = exists().where(
     _lesion.id == Case.lesion_id, _patient.id == _lesion.patient_id, _patient.anonymised_at.is_not(None)
 )
 _needs_photo = and_(
-    or_(
-        and_(Case.status == "failed", not_(has_newer_case)),
-        and_(Case.status == "retake", not_(is_replaced)),
-    ),
+    Case.status.in_(("failed", "retake")),
+    not_(has_newer_case),
     not_(_is_anonymous),  # no new photo of them is taken
     takes_photos,
 )
@@ -61,6 +58,13 @@ _asked_before = exists().where(
     Review.disposition != "no_action",
 )
 _is_withdrawn = and_(_is_news, _latest == "no_action", _asked_before)
+# A clinician has still to decide, a new photo to come or the patient to be told.
+is_unfinished = or_(
+    Case.status.not_in(("reviewed", "retake")),
+    and_(Case.status == "retake", not_(has_newer_case), not_(_is_anonymous)),
+    and_(_is_news, _latest != "no_action"),
+    _is_withdrawn,
+)
 # A photo that nobody could judge may be anything: only a known emergency goes before it.
 _NEWS = {"urgent_referral": 6, "routine_referral": 4, "biopsy": 3, "treat": 2, "monitor": 1, "no_action": 0}
 _NEEDS_PHOTO, _WITHDRAWN = 5, 2
@@ -70,9 +74,11 @@ _CALL_URGENCIES = {"urgent": 6, "soon": 4, "cannot_assess": 4}
 _URGENCIES = range(max(_NEWS.values()) + 1)
 
 
-def find_replacement(case):
-    """The case that answers this one's request for a new photo, or None."""
-    return db.session.scalar(db.select(Case).where(Case.replaces_id == case.id))
+def find_newer_case(case):
+    """The newest case of the spot, when it is not this one, else None; with it a request for a new photo ends."""
+    of_spot = db.select(Case).where(Case.lesion_id == case.lesion_id)
+    newest = db.session.scalars(of_spot.order_by(Case.submitted_at.desc(), Case.id.desc()).limit(1)).one()
+    return newest if newest.id != case.id else None
 
 
 def _waits_too_long(now):

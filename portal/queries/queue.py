@@ -13,7 +13,7 @@ from sqlalchemy.orm import contains_eager, selectinload
 from portal.extensions import db
 from portal.models import BEING_READ, TIERS, Case, Image, Lesion, Patient, Review
 from portal.permissions import in_clinics_of
-from portal.queries.cases import is_replaced
+from portal.queries.cases import has_newer_case
 from portal.queries.first_reads import awaits_first_read, shown_reasons, shown_tier
 
 PAGE_SIZE = 25
@@ -149,7 +149,7 @@ def _filtered(statement, user, filters):
     statement = statement.join(Case.clinic).join(Case.lesion).join(Lesion.patient)
     statement = statement.where(in_clinics_of(user, Case.clinic_id), Case.status.in_(STATUS_GROUPS[filters.status]))
     if filters.status == "retake":
-        statement = statement.where(not_(is_replaced))
+        statement = statement.where(not_(has_newer_case))
     if filters.clinic_id:
         statement = statement.where(Case.clinic_id == filters.clinic_id)
     if filters.site:

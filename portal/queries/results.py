@@ -28,7 +28,7 @@ class ResultFilters:
 
     @classmethod
     def from_args(cls, args):
-        """From the query: ``from`` and ``to`` (days, both included, or ISO 8601), ``clinic`` (id or name), ``status``.
+        """From the query: ``from`` and ``to`` (days, both included, or ISO 8601), ``clinic`` (name or id), ``status``.
 
         Raises DomainError for what cannot be read, so that no export silently holds other rows than asked for.
         """
@@ -151,8 +151,9 @@ def find_clinics():
 def _find_clinic_id(text):
     if not text:
         return None
-    wanted = Clinic.id == int(text) if text.isdecimal() and len(text) < 10 else Clinic.name == text
-    clinic_id = db.session.scalar(db.select(Clinic.id).where(wanted))
+    clinic_id = db.session.scalar(db.select(Clinic.id).where(Clinic.name == text))
+    if clinic_id is None and text.isdecimal() and len(text) < 10:
+        clinic_id = db.session.scalar(db.select(Clinic.id).where(Clinic.id == int(text)))
     if clinic_id is None:
         raise DomainError(_("There is no such clinic: %(clinic)s.", clinic=text), field="clinic")
     return clinic_id
@@ -163,7 +164,7 @@ def _parse_time(text, name, *, is_end=False):
         return None
     try:
         at = datetime.fromisoformat(text.replace(" ", "+"))  # a plus sign in an address arrives as a blank
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         return at + timedelta(days=1) if is_end and _is_day(text) else at
     except (ValueError, OverflowError) as error:
         raise DomainError(_("This is not a date: %(text)s. Write it as 2026-11-23.", text=text), field=name) from error

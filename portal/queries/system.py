@@ -1,7 +1,7 @@
 """How the portal is doing: the queue, the workers, the database, Redis."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from flask import current_app
 from redis import RedisError
@@ -9,10 +9,12 @@ from sqlalchemy import func, text
 from sqlalchemy.orm import joinedload
 
 from portal.broker import PRESENCE_KEY, open_redis
+from portal.database import utc_now
 from portal.extensions import db
-from portal.models import BEING_READ, Case, Lesion, Prediction
+from portal.models import BEING_READ, AuditEvent, Case, Lesion, Prediction
 
 FAILED_SHOWN = 50
+BACKUP_IS_OLD_AFTER = timedelta(days=2)  # one that is made each evening may fail once
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class SystemState:
     queue_answers: bool
     last_prediction_at: datetime | None
     model_versions: list[str]  # the last three in the records, the latest first
+    last_backup_at: datetime | None
+
+    @property
+    def is_backed_up(self):
+        return self.last_backup_at is not None and utc_now() - self.last_backup_at <= BACKUP_IS_OLD_AFTER
 
 
 def load_system_state():
@@ -58,7 +65,14 @@ def load_system_state():
         queue_answers=workers is not None,
         last_prediction_at=latest[0].at if latest else None,
         model_versions=[row.model_version for row in latest],
+        last_backup_at=find_last_backup(),
     )
+
+
+def find_last_backup():
+    """When the last backup was made, or None."""
+    made = db.select(AuditEvent.at).where(AuditEvent.action == "backup.made")
+    return db.session.scalar(made.order_by(AuditEvent.id.desc()).limit(1))
 
 
 def find_failed_cases():

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import update
 
 from portal import passwords
@@ -32,7 +33,7 @@ def create_user(*, email, name, role, clinics, password=None):
     clinics = _load_clinics(role, clinic_ids)
     user = User(email=email, name=name, role=role, clinics=clinics, password_hash=password_hash)
     db.session.add(user)
-    with rows.unique(taken=_("An account with this email exists."), field="email"):
+    with rows.unique(taken=_l("An account with this email exists."), field="email"):
         audit.record(action="user.create", target=user, details={"role": role, "clinics": clinic_ids})
     db.session.commit()
     return user

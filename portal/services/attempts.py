@@ -3,6 +3,7 @@ evaluates more than the limit, and a restart or an emptied Redis forgets nothing
 
 import hashlib
 import ipaddress
+import re
 
 from flask import current_app
 from flask_babel import gettext as _
@@ -14,6 +15,9 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import LoginAttempt
 from portal.services import audit
+
+# Some proxies add the port that the visitor came from.
+WITH_PORT = re.compile(r"^(?:\[(.+)\](?::\d+)?|([\d.]+):\d+)$")
 
 
 class TooManyTries(DomainError):
@@ -84,7 +88,7 @@ def confirm_password(*, user, password, address, field):
 def network_of(address):
     """What is counted as one address: an IPv4 address, or the /64 that one IPv6 subscriber owns."""
     try:
-        parsed = ipaddress.ip_address(address or "")
+        parsed = ipaddress.ip_address(WITH_PORT.sub(r"\1\2", address or ""))
     except ValueError:
         return "unknown"
     if parsed.version == 6 and parsed.ipv4_mapped:

@@ -51,11 +51,16 @@ def hold_end():
             db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
 
 
+def record_alone(*, action, target=None, clinic_id=None, details=None):
+    """Add one event that comes with no change, in a transaction of its own; objects loaded before are read anew."""
+    begin_write(db.session)
+    record(action=action, target=target, clinic_id=clinic_id, details=details)
+    db.session.commit()
+
+
 def record_denial(*, endpoint, status_code, row_id=None):
     """Somebody logged in asked for what is not theirs."""
-    begin_write(db.session)
-    record(action="denied", details={"endpoint": endpoint, "row": row_id, "status": status_code})
-    db.session.commit()
+    record_alone(action="denied", details={"endpoint": endpoint, "row": row_id, "status": status_code})
 
 
 def seal(event):

@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.images import UnusablePhoto, clean_photo
 from portal.models import CHECKLIST, Case, Image, Patient
 from portal.quality import measure_quality
-from portal.queries.cases import find_replacement, is_replaced
+from portal.queries.cases import find_newer_case, has_newer_case
 from portal.services import audit, classification, patients
 
 
@@ -99,6 +99,7 @@ def retry_case(*, case, actor=None):
     case.change_status("queued", ring_at=utc_now() + classification.FIRST_RING_AFTER)
     case.attempts = 0
     case.failure_reason = None
+    classification.sort_again(case)
     audit.record(action="case.retry", target=case, clinic_id=case.clinic_id, actor=actor)
     db.session.commit()
     classification.ring(case.id)
@@ -226,12 +227,12 @@ def _new_case(submitter, lesion, answers, quality):
 def _answered_request(replaces, lesion):
     """The request for a new photo that this photo answers: the one named, or else the spot's open one, if any."""
     if replaces is None:
-        requests = db.select(Case).where(Case.lesion_id == lesion.id, Case.status == "retake", ~is_replaced)
-        return db.session.scalar(requests.order_by(Case.submitted_at.desc()).limit(1).with_for_update(of=Case))
+        requests = db.select(Case).where(Case.lesion_id == lesion.id, Case.status == "retake", ~has_newer_case)
+        return db.session.scalar(requests.with_for_update(of=Case))
     db.session.refresh(replaces, with_for_update=True)
     if replaces.lesion_id != lesion.id:
         raise DomainError(_("The new photo must be of the same spot."), field="body_site")
-    if replaces.status != "retake" or find_replacement(replaces):
+    if replaces.status != "retake" or find_newer_case(replaces):
         raise Conflict(_("No new photo is needed for this case any more."))
     return replaces
 

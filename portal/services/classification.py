@@ -87,7 +87,7 @@ def classify(case_id):
 
 def load_classifier():
     """The model of MODEL_DIR, opened once a process."""
-    return _load(current_app.config["MODEL_DIR"])
+    return _load(current_app.config["MODEL_DIR"], current_app.config["MODEL_THREADS"])
 
 
 def claim_case(case_id):
@@ -215,11 +215,11 @@ def _publish(task, calls, **options):
 
 
 @cache
-def _load(directory):
+def _load(directory, threads):
     # Only a worker's child imports the model runtime: loaded before a fork, it hangs the child.
     from ml.classifier import Classifier
 
-    return Classifier.load(directory)
+    return Classifier.load(directory, threads=threads)
 
 
 def _read_photo(case_id):

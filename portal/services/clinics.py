@@ -1,6 +1,7 @@
 """Clinics: the places where photos are taken. One that closes keeps its patients and cases."""
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from portal.database import begin_write
 from portal.errors import Conflict
@@ -54,4 +55,4 @@ def set_clinic_active(*, clinic, is_active):
 
 
 def _unique_name():
-    return rows.unique(taken=_("A clinic with this name exists."), field="name")
+    return rows.unique(taken=_l("A clinic with this name exists."), field="name")

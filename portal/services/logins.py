@@ -1,13 +1,15 @@
 """Logging in and out, and what ends a login session."""
 
+from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import update
+from sqlalchemy import delete, update
+from sqlalchemy.orm import aliased
 
 from portal import passwords
 from portal.database import begin_write, utc_now
 from portal.errors import DomainError
 from portal.extensions import db
-from portal.models import LoginSession, User
+from portal.models import AccountToken, LoginSession, User
 from portal.models.login import hash_token, new_token
 from portal.services import audit, rows, two_factor
 from portal.services.attempts import count_attempt, mark_failed, mark_succeeded
@@ -117,7 +119,22 @@ def _add_session(user, address, user_agent, *, two_factor_passed):
     )
     login_session.token = token
     db.session.add(login_session)
+    _clear_expired()
     return login_session
+
+
+def _clear_expired():
+    """Sessions and links that open nothing any more, but for each person's last login: the list of people shows it."""
+    now = utc_now()
+    later = aliased(LoginSession)
+    is_later = later.two_factor_passed.is_(True) & (later.created_at > LoginSession.created_at)
+    has_later = db.select(later.id).where(later.user_id == LoginSession.user_id, is_later).exists()
+    is_shown = LoginSession.two_factor_passed.is_(True) & ~has_later
+    is_old = LoginSession.created_at <= now - current_app.config["SESSION_LIFETIME"]
+    for model, is_over in ((LoginSession, is_old & ~is_shown), (AccountToken, AccountToken.expires_at <= now)):
+        # What somebody is changing is left to the next login: nobody waits for it.
+        found = db.select(model.id).where(is_over).with_for_update(of=model, skip_locked=True)
+        db.session.execute(delete(model).where(model.id.in_(found)), execution_options={"synchronize_session": False})
 
 
 def _renew(login_session):

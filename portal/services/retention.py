@@ -9,6 +9,7 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import AuditEvent, Case, FirstRead, Image, Lesion, Patient, Prediction, Review
 from portal.models.review import due_seconds
+from portal.queries.cases import is_unfinished
 from portal.services import audit
 
 # Greater ages are rare enough to tell who somebody is.
@@ -87,21 +88,38 @@ def _commit(certificate):
 
 
 def list_expired_patients():
-    """Ids of the patients whose registration, last photo, last decision and last day to be seen again are all
-    further back than RETENTION_DAYS.
-    """
+    """Ids of the patients past RETENTION_DAYS of whom nothing is unfinished."""
     return db.session.scalars(_expired().with_only_columns(Patient.id)).all()
 
 
+def count_unfinished_patients():
+    """How many are past RETENTION_DAYS and stay, as no case ends without a human."""
+    kept = _past_period().where(_has_unfinished_case())
+    return db.session.scalar(db.select(db.func.count()).select_from(kept.subquery()))
+
+
 def _expired():
+    return _past_period().where(~_has_unfinished_case())
+
+
+def _past_period():
+    """The patients whose registration, last photo, last decision and last day to be seen again are all so far back."""
     days = current_app.config["RETENTION_DAYS"]
     if days is None:
         raise DomainError("No retention period is set: name one in RETENTION_DAYS.")
     oldest = utc_now() - timedelta(days=days)
-    cases = db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id)
-    recent = cases.where(Case.submitted_at >= oldest)
-    unsettled = cases.join(Case.reviews).where(due_seconds >= int(oldest.timestamp()))
+    recent = _cases().where(Case.submitted_at >= oldest)
+    unsettled = _cases().join(Case.reviews).where(due_seconds >= int(oldest.timestamp()))
     return db.select(Patient).where(Patient.created_at < oldest, ~recent.exists(), ~unsettled.exists())
+
+
+def _has_unfinished_case():
+    return _cases().where(is_unfinished).exists()
+
+
+def _cases():
+    """Of the patient that the query around it is about."""
+    return db.select(Case.id).join(Case.lesion).where(Lesion.patient_id == Patient.id)
 
 
 def _lock_cases(patient_id):

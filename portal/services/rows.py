@@ -20,9 +20,12 @@ def lock(row):
 
 @contextmanager
 def unique(*, taken, field):
-    """What is written within has a name of its own, or DomainError ``taken`` at ``field``."""
+    """What is written within has a name of its own, or DomainError ``taken`` at ``field``.
+
+    ``taken`` is lazy: to look up the reader's language may read the database, and so write the row too early.
+    """
     try:
         yield
     except IntegrityError:
         db.session.rollback()
-        raise DomainError(taken, field=field) from None
+        raise DomainError(str(taken), field=field) from None

@@ -29,6 +29,7 @@ def begin_two_factor(*, user):
     A secret that waits for its first code stays the same, so that reloading the page keeps the picture valid.
     """
     begin_write(db.session)
+    rows.lock(user)
     if user.has_two_factor:
         raise DomainError(_("Two-factor login is already on."))
     if user.totp_secret is None:

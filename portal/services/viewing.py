@@ -9,9 +9,7 @@ from portal.services.rows import lock
 
 def record_view(*, action, target=None, clinic_id=None, details=None):
     """Write down that the person of this request looked at something; objects loaded before are read anew."""
-    begin_write(db.session)
-    audit.record(action=action, target=target, clinic_id=clinic_id, details=details)
-    db.session.commit()
+    audit.record_alone(action=action, target=target, clinic_id=clinic_id, details=details)
 
 
 def record_list(*, action, cases):
@@ -28,7 +26,7 @@ def record_case_view(*, case, viewer):
         # Who holds the row may add a decision just now: then it stays news, and nobody waits for the page.
         unseen = db.select(Case).where(Case.id == case.id, Case.seen_review_count < Case.review_count)
         found = db.session.scalar(unseen.with_for_update(skip_locked=True))
-        if found and not found.is_untold:
+        if found and found.is_all_told:
             found.seen_review_count = found.review_count
     audit.record(action="case.view", target=case, clinic_id=case.clinic_id, actor=viewer)
     db.session.commit()

@@ -14,7 +14,7 @@ from portal.forms.patient import SKIN_TYPE_HINTS
 from portal.models import BEING_READ, ROLES
 from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_or_404, require_role
 from portal.quality import ADVICE
-from portal.queries.cases import GROUPS, count_cases, find_replacement, list_cases
+from portal.queries.cases import GROUPS, count_cases, find_newer_case, list_cases
 from portal.queries.first_reads import must_read_first
 from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
@@ -146,12 +146,12 @@ def _refused_already(patient, replaces):
     For the page only: what is sent to it was entered, and is answered there.
     """
     if replaces:
-        if answer := find_replacement(replaces):
-            flash(_("The new photo was sent already: this is it."), "info")
-            return redirect(url_for(".show", case_id=answer.id))
         if replaces.status != "retake":
             flash(_("No new photo is needed for this case any more."), "info")
             return redirect(url_for(".show", case_id=replaces.id))
+        if answer := find_newer_case(replaces):
+            flash(_("The new photo was sent already: this is it."), "info")
+            return redirect(url_for(".show", case_id=answer.id))
     if patient and patient.anonymised_at:
         flash(_("This patient's record was closed. Register the patient anew."), "warning")
         return redirect(url_for("patients.show", patient_id=patient.id))

@@ -16,7 +16,8 @@ blueprint = Blueprint("images", __name__)
 def show(image_id):
     image = get_image_or_404(image_id)
     response = _picture(image.content, "image/jpeg")
-    record_view(action="image.view", target=image, clinic_id=image.case.clinic_id)
+    # Of the case, under whose number the audit page shows who saw anything of it.
+    record_view(action="image.view", target=image.case, clinic_id=image.case.clinic_id, details={"photo": image.kind})
     return response
 
 

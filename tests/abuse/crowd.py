@@ -84,7 +84,7 @@ class Crowd:
         await self._drip(writer, b"X-Slow: ")
 
     async def _drip_body(self, _reader, writer):
-        writer.write(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n")
+        writer.write(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000\r\n\r\n")
         await self._drip(writer, b"")
 
     async def _drip(self, writer, start):

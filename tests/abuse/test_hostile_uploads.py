@@ -129,7 +129,7 @@ def form_of(parts):
         pytest.param(*Visitor.encode({"reference": "x"}, {"dermoscopic": b"\0" * 22_000_000}), id="22 MB"),
         pytest.param(b"--a\r\n" * 100_000, "multipart/form-data; boundary=a", id="boundaries alone"),
         pytest.param(b"x" * 1_000_000, "multipart/form-data", id="no boundary"),
-        pytest.param(b"&".join([b"a=1"] * 100_000), "application/x-www-form-urlencoded", id="100,000 values"),
+        pytest.param(b"a&" * 10_300_000, "application/x-www-form-urlencoded", id="ten million values"),
         pytest.param(b"%00" * 100_000, "application/x-www-form-urlencoded", id="NUL a hundred thousand times"),
     ],
 )

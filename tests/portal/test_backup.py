@@ -8,14 +8,15 @@ import re
 import pytest
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from config import TestingConfig
 from portal import create_app
 from portal.backup import ROWS_AT_ONCE, CannotRestore, restore_backup, write_backup
 from portal.extensions import db
-from portal.models import Case
+from portal.models import AuditEvent, Case, LoginSession, User
 from portal.sealed_file import SealedReader, SealedWriter
-from portal.services import audit
+from portal.services import accounts, audit
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -112,9 +113,13 @@ def as_of_earlier_release(lines):
         yield line
 
 
-def rewrite(path, change):
+def lines_of(path):
     with open(path, "rb") as file, gzip.GzipFile(fileobj=io.BufferedReader(SealedReader(file, PASSPHRASE))) as packed:
-        lines = [json.loads(line) for line in packed]
+        return [json.loads(line) for line in packed]
+
+
+def rewrite(path, change):
+    lines = lines_of(path)
     with open(path, "wb") as file:
         sealed = SealedWriter(file, PASSPHRASE)
         with gzip.GzipFile(fileobj=sealed, mode="wb") as packed:
@@ -172,6 +177,48 @@ def test_commands(backup, runner, data_dir, monkeypatch):
     assert not (data_dir / "short").exists()
 
 
+def test_it_is_noted_once_it_is_in_place(filled, runner, data_dir, monkeypatch):
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    path = data_dir / "backup"
+    runner.invoke(args=["backup", str(data_dir / "nowhere" / "backup")])
+    assert events("backup.made") == []
+    assert runner.invoke(args=["backup", str(path)]).exit_code == 0
+    rows = sum(lines_of(path)[-1]["counts"].values())
+    assert events("backup.made") == [{"rows": rows, "bytes": path.stat().st_size}]
+
+
+def test_one_that_cannot_be_noted_stands_all_the_same(filled, runner, data_dir, monkeypatch):
+    def refuse(**_event):
+        raise OperationalError("INSERT", {}, Exception("disk full"))
+
+    monkeypatch.setattr(audit, "record", refuse)
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    result = runner.invoke(args=["backup", str(data_dir / "backup")])
+    assert result.exit_code == 0 and "it could not be noted" in result.stderr
+    assert lines_of(data_dir / "backup")[-1]["counts"]["case"] == 4
+
+
+def test_what_ended_since_is_not_opened_again(filled, as_user, data_dir, request, monkeypatch):
+    user = as_user("clinician").user
+    link, email = accounts.issue_reset_link(user=user), user.email
+    write_backup(data_dir / "backup", PASSPHRASE)
+    made_at = lines_of(data_dir / "backup")[0]["made_at"]
+    other = request.getfixturevalue("other")
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    result = other.test_cli_runner().invoke(args=["restore", str(data_dir / "backup")])
+    assert result.exit_code == 0, result.output
+    assert "Everybody has to log in again" in result.output and "each account closed" in result.output
+    assert f"as they were at {made_at[:10]} {made_at[11:16]} UTC" in result.output
+    sessions = select(LoginSession.ended_at).join(LoginSession.user).where(User.email == email)
+    assert db.session.scalars(sessions).one() is not None
+    assert accounts.find_reset_user(link) is None
+    assert events("backup.restored") == [{"made_at": made_at}] and audit.find_first_break() is None
+
+
+def events(action):
+    return db.session.scalars(select(AuditEvent.details).where(AuditEvent.action == action)).all()
+
+
 def test_the_passphrase_is_asked_for_and_taken_from_no_command_line(backup, runner, data_dir, request, monkeypatch):
     monkeypatch.delenv("BACKUP_PASSPHRASE", raising=False)
     path = data_dir / "again"
@@ -204,9 +251,12 @@ def test_a_backup_with_a_broken_trail_still_brings_the_patients_back(backup, fil
     result = other.test_cli_runner().invoke(args=["restore", str(backup)])
     rows = sum(len(table) for table in before.values())
     assert result.exit_code == 1 and f"{rows} rows restored" in result.output
+    assert "Everybody has to log in again" in result.output
     assert f"the audit trail in it is broken at event {before['audit_event'][0].id} of " in result.output
     after = all_rows()
-    assert after.pop("audit_event") != before.pop("audit_event") and after == before
+    *as_they_were, noted = after.pop("audit_event")
+    assert len(as_they_were) == len(before.pop("audit_event")) and noted.action == "backup.restored"
+    assert after == before and audit.find_first_break().id == as_they_were[0].id
 
 
 def with_a_broken_trail(lines):

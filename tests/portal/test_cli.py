@@ -74,6 +74,12 @@ def test_what_cannot_be_is_said_in_one_line(runner, options, sentence):
     assert db.session.scalar(db.select(db.func.count()).select_from(User)) == 0
 
 
+def test_no_clinic_is_made_for_an_address_that_is_none(runner):
+    result = runner.invoke(args=["user", "create", "--email", "nobody", "--role", "clinician", "--clinic", "Dale"])
+    assert result.exit_code == 1 and "This is not an email address." in result.output
+    assert db.session.scalar(db.select(db.func.count()).select_from(Clinic)) == 0
+
+
 def test_an_account_at_a_closed_clinic_is_refused(runner):
     factories.make_clinic(name="Hill", is_active=False)
     result = runner.invoke(args=["user", "create", "--email", "a@x.example", "--role", "clinician", "--clinic", "Hill"])

@@ -10,7 +10,7 @@ from config import ConfigurationError, TestingConfig
 from portal import create_app
 from portal.database import utc_now
 from portal.extensions import db
-from portal.models import LoginSession
+from portal.models import AccountToken, LoginSession, User
 from portal.services import accounts
 from tests import factories
 
@@ -31,6 +31,28 @@ def age(*, created=timedelta(0), active=timedelta(0)):
     login_session.created_at -= created
     login_session.last_active_at -= active
     db.session.commit()
+
+
+def test_what_opens_nothing_any_more_goes_with_the_next_login_but_for_each_ones_last(app, as_user):
+    old = utc_now() - app.config["SESSION_LIFETIME"] - timedelta(minutes=1)
+    away, here = factories.make_user("clinician"), factories.make_user("clinician")
+    for number, (user, created_at, passed) in enumerate(
+        [
+            (away, old - timedelta(days=1), True),
+            (away, old, True),
+            (away, old, False),
+            (here, old, True),
+            (here, utc_now(), False),
+        ]
+    ):
+        session = {"token_hash": str(number), "created_at": created_at, "two_factor_passed": passed}
+        factories.save(LoginSession(user=user, ended_at=utc_now(), **session))
+    for number, expires_at in enumerate([utc_now() - timedelta(seconds=1), utc_now() + timedelta(hours=1)]):
+        factories.save(AccountToken(user=away, token_hash=str(number), expires_at=expires_at))
+    as_user(here)
+    kept = db.session.scalars(db.select(LoginSession.token_hash).order_by(LoginSession.id)).all()
+    assert kept[:-1] == ["1", "4"]
+    assert db.session.scalars(db.select(AccountToken.token_hash)).all() == ["1"]
 
 
 def test_only_a_hash_of_the_token_is_stored(as_user):
@@ -180,3 +202,9 @@ def test_deactivation_ends_the_session_at_once(as_user):
     client, admin = as_user("clinician"), factories.make_user("admin")
     accounts.deactivate_user(user=client.user, actor=admin)
     assert not is_let_in(client)
+
+
+def test_two_people_are_never_one_whoever_is_logged_in(as_user):
+    one, other = as_user("clinician").user, factories.make_user("clinician")
+    assert one == one and one != other and other not in [one]
+    assert User(id=1) != User(id=2) and len({User(id=1), User(id=2)}) == 2

@@ -17,6 +17,7 @@ def show_results():
         "admin/results.html",
         asked=asked,
         clinics=queries.find_clinics(),
+        clinic_id=filters.clinic_id,
         row_count=queries.count_results(filters),
         cases=cases,
         by_time=chart_by_time(queries.count_by_day(filters)),

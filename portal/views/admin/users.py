@@ -84,11 +84,11 @@ def activate(user_id):
 
 
 def reset_password(user_id):
-    return _link_page(_get_or_404(user_id))
+    return _link_page(_get_somebody_else(user_id))
 
 
 def reset_two_factor(user_id):
-    two_factor.reset_two_factor(user=_get_or_404(user_id))
+    two_factor.reset_two_factor(user=_get_somebody_else(user_id))
     flash(_("The second step is off. The person can set it up again after the next login."), "success")
     return redirect(url_for(".user", user_id=user_id))
 
@@ -103,6 +103,13 @@ def _link_page(user, *, is_new=False):
 
 def _get_or_404(user_id):
     return db.session.get(User, user_id) or abort(404)
+
+
+def _get_somebody_else(user_id):
+    """Not oneself: an open computer would do; the account page asks for the present password."""
+    if user_id == current_user.id:
+        raise DomainError(_("This is your own account. Its password and second step are changed under My account."))
+    return _get_or_404(user_id)
 
 
 def _with_clinics(form, user=None):

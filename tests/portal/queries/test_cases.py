@@ -49,8 +49,16 @@ def test_each_status_has_its_group(nurse, make_own):
 
 def test_a_retake_with_its_new_photo_needs_nobody(nurse, make_own):
     asked = make_own("retake")
-    make_own("queued", replaces=asked)
+    make_own("queued", replaces=asked, lesion=asked.lesion)
     assert count_cases(nurse) == {"needs_you": 0, "waiting": 1, "done": 1}
+
+
+def test_of_two_requests_of_a_spot_one_new_photo_ends_both(nurse, make_own):
+    first = make_own("retake")
+    second = make_own("retake", lesion=first.lesion)
+    assert ids(list_cases(nurse, group="needs_you")[0]) == {second.id}
+    make_own("queued", replaces=second, lesion=first.lesion)
+    assert count_cases(nurse) == {"needs_you": 0, "waiting": 1, "done": 2}
 
 
 def test_no_new_photo_is_asked_of_somebody_made_anonymous(nurse, make_own):

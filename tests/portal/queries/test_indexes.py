@@ -6,6 +6,7 @@ from sqlalchemy import event, inspect, text
 from portal.extensions import db
 from portal.models import AuditEvent
 from portal.queries.admin import AuditFilters, find_audit_actions, find_audit_events
+from portal.queries.system import find_last_backup
 from portal.services import audit
 from tests import factories
 
@@ -64,6 +65,11 @@ def test_the_actions_are_found_without_reading_the_trail(case, plan_of):
     assert plan.count("ix_audit_event_action_id") == 2, plan
     assert "SCAN audit_event" not in plan and "Seq Scan on audit_event" not in plan, plan
     assert find_audit_actions() == ["case.submit", "case.view", "queue.view"]
+
+
+def test_the_last_backup_is_found_without_reading_the_trail(case, plan_of):
+    plan = plan_of(find_last_backup)
+    assert "ix_audit_event_action_id" in plan and "B-TREE" not in plan and "Sort" not in plan, plan
 
 
 def test_a_new_portal_has_no_action_yet(app):

@@ -76,6 +76,14 @@ def test_whose_new_photo_came_waits_for_none(clinician, make_case):
     assert sum(queue.counts.values()) == 1
 
 
+def test_of_two_requests_of_a_spot_none_waits_once_the_new_photo_came(clinician, make_case):
+    first = make_case("retake")
+    second = factories.make_case("retake", lesion=first.lesion)
+    assert ids(load_queue(clinician, QueueFilters(status="retake"))) == [second.id]
+    factories.make_case("queued", lesion=first.lesion, replaces=second)
+    assert ids(load_queue(clinician, QueueFilters(status="retake"))) == []
+
+
 def test_only_the_clinics_of_the_one_who_asks(clinician, make_case):
     other = factories.make_clinic()
     make_case(clinic=other)

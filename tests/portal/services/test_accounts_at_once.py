@@ -109,6 +109,26 @@ def test_a_code_sent_twice_sets_the_second_step_up_once(user, at_once, meeting):
     assert sorted(at_once(confirm, code, code), key=str) == [DomainError, True]
 
 
+def test_a_page_opened_twice_shows_one_secret(user, at_once, monkeypatch):
+    make, begun, is_done = pyotp.random_base32, [], threading.Event()
+
+    def make_slowly():
+        begun.append(True)
+        if len(begun) == 1:
+            is_done.wait(timeout=1)
+        return make()
+
+    def begin(user_id):
+        secret = two_factor.begin_two_factor(user=db.session.get(User, user_id))
+        is_done.set()
+        return secret
+
+    monkeypatch.setattr(two_factor.pyotp, "random_base32", make_slowly)
+    user_id = user.id
+    one, other = at_once(begin, user_id, user_id)
+    assert one == other
+
+
 def test_a_login_with_the_old_password_does_not_outlive_the_new_one(user, at_once, meeting):
     user_id, email = user.id, user.email
 

@@ -51,7 +51,12 @@ def test_the_limit_is_noted_by_the_failure_that_reaches_it_and_by_no_login_befor
         ("192.0.2.1", "::ffff:192.0.2.1", True),
         ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
         ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.1:5555", True),
+        ("192.0.2.2:5555", "192.0.2.1:5555", False),
+        ("2001:db8:1:2::1", "[2001:db8:1:2::9]:443", True),
+        ("2001:db8:1:3::1", "[2001:db8:1:2::9]", False),
         (None, "not an address", True),
+        (None, "192.0.2.1:port", True),
     ],
 )
 def test_what_counts_as_one_address(first, second, is_one):

@@ -181,6 +181,17 @@ def test_any_new_photo_of_the_spot_answers_its_open_request(app):
     assert submit(old.submitted_by, patient=old.patient).replaces_id is None, "a new spot"
 
 
+def test_a_new_photo_answers_the_newest_request_of_the_spot_and_ends_the_earlier_one(app):
+    first = factories.make_case("retake")
+    second = factories.make_case("retake", lesion=first.lesion)
+    answer = submit(first.submitted_by, patient=first.patient, lesion=first.lesion)
+    assert answer.replaces_id == second.id
+    for asked in (first, second):
+        with pytest.raises(Conflict, match="No new photo is needed"):
+            submit(first.submitted_by, patient=first.patient, lesion=first.lesion, replaces=asked)
+        db.session.rollback()
+
+
 def test_of_two_photos_of_a_spot_sent_at_once_one_answers_its_request(app):
     old = factories.make_case("retake")
     old_id, nurse_id, lesion_id = old.id, old.submitted_by_id, old.lesion_id

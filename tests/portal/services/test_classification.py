@@ -210,6 +210,15 @@ def test_what_no_attempt_can_mend_fails_at_once(app):
     assert (case.tier, [reason["code"] for reason in case.tier_reasons]) == ("cannot_assess", ["model_failed"])
 
 
+def test_what_is_tried_again_is_not_said_to_have_failed(app):
+    case = cases.submit_case(submitter=factories.make_user(), **factories.new_case_values(checklist=[]))
+    asked = case.tier, case.tier_rank, case.tier_reasons
+    classification.fail_case(classification.claim_case(case.id), "photo_unreadable", is_final=True)
+    assert case.tier == "cannot_assess"
+    cases.retry_case(case=case)
+    assert (case.tier, case.tier_rank, case.tier_reasons) == asked
+
+
 def test_the_sweep_gives_up_a_case_whose_third_worker_died(app):
     case = factories.make_case()
     for _attempt in range(3):
@@ -259,6 +268,12 @@ def test_submitting_rings_at_once(app, redis_server: RedisServer):
 def test_a_case_is_stored_while_redis_is_away(app):
     case = cases.submit_case(submitter=factories.make_user(), **factories.new_case_values())
     assert db.session.get(Case, case.id).status == "queued"
+
+
+def test_the_model_gets_the_threads_of_the_setting(app, monkeypatch):
+    monkeypatch.setattr(classification, "_load", lambda directory, threads: (directory, threads))
+    app.config |= {"MODEL_DIR": "here", "MODEL_THREADS": 3}
+    assert classification.load_classifier() == ("here", 3)
 
 
 class Forgetful:

@@ -115,6 +115,8 @@ def decided(app):
         patient = factories.make_patient(created_at=long_ago)
         case = factories.make_case("classified", lesion=factories.make_lesion(patient=patient), submitted_at=long_ago)
         factories.make_review(case, created_at=utc_now() - timedelta(days=days), **review)
+        case.seen_review_count = 1
+        db.session.commit()
         return patient
 
     return make
@@ -134,6 +136,65 @@ def decided(app):
 def test_whoever_was_decided_lately_or_is_still_to_be_seen_stays(decided, days, weeks, expires):
     patient = decided(days, disposition="monitor" if weeks else "no_action", monitor_weeks=weeks)
     assert retention.list_expired_patients() == ([patient.id] if expires else [])
+
+
+@pytest.fixture
+def stays(app, monkeypatch):
+    """``stays(case)``: whether the case's patient is kept though all that was is 1000 days back by then."""
+    app.config["RETENTION_DAYS"] = 365
+
+    def find(case):
+        monkeypatch.setattr(retention, "utc_now", lambda: utc_now() + timedelta(days=1000))
+        is_expired = retention.list_expired_patients() == [case.lesion.patient_id]
+        assert retention.count_unfinished_patients() == (0 if is_expired else 1)
+        assert (retention.delete_expired_patient(case.lesion.patient_id) is not None) == is_expired
+        return not is_expired
+
+    return find
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "classified", "failed", "retake"])
+def test_no_case_ends_without_a_human(stays, status):
+    assert stays(factories.make_case(status, tier="urgent"))
+
+
+def test_a_request_that_was_answered_keeps_nobody(stays):
+    asked = factories.make_case("retake")
+    factories.make_case("reviewed", lesion=asked.lesion, replaces=asked)
+    assert not stays(asked)
+
+
+def test_nor_does_one_that_nobody_can_answer(stays):
+    asked = factories.make_case("retake")
+    retention.anonymise_patient(patient=asked.patient)
+    assert not stays(asked)
+
+
+@pytest.mark.parametrize(
+    ("decided", "told", "is_kept"),
+    [
+        (["no_action"], 0, False),
+        (["biopsy"], 0, True),
+        (["biopsy"], 1, False),
+        (["biopsy", "no_action"], 1, True),  # withdrawn, and somebody may act on it
+        (["biopsy", "no_action"], 2, False),
+    ],
+)
+def test_whoever_was_not_told_stays(stays, decided, told, is_kept):
+    case = factories.make_case("classified", seen_review_count=told)
+    for disposition in decided:
+        factories.make_review(case, disposition=disposition)
+    assert stays(case) == is_kept
+
+
+def test_it_is_said_how_many_are_kept_for_that(app, runner, decided):
+    decided(400), decided(400)
+    factories.make_review(decided(400).lesions[0].cases[0], created_at=utc_now() - timedelta(400), disposition="biopsy")
+    shown = runner.invoke(args=["patient", "expire"])
+    assert "2 patients are past" in shown.output and "1 more are past it and are kept" in shown.output
+    result = runner.invoke(args=["patient", "expire", "--delete"])
+    assert len([json.loads(line) for line in result.stdout.splitlines()]) == 2 and count(Patient) == 1
+    assert "1 more are past it and are kept" in result.stderr
 
 
 def test_a_decision_that_comes_while_the_expired_are_deleted_keeps_the_patient(decided, monkeypatch):
@@ -176,8 +237,17 @@ def test_commands(app, runner, patient):
     assert refused.exit_code == 1 and count(Patient) == 2
     result = runner.invoke(args=["patient", "delete", *names, "--yes"])
     assert json.loads(result.output)["rows"] == ALL and count(Patient) == 1
-    assert "no patient" in runner.invoke(args=["patient", "anonymise", *names]).output
+    assert "no patient" in runner.invoke(args=["patient", "anonymise", *names, "--yes"]).output
     assert runner.invoke(args=["patient", "expire"]).exit_code == 1
+
+
+def test_nobody_is_made_anonymous_by_a_slip(app, runner, patient):
+    names = ["--clinic", patient.clinic.name, "--reference", patient.reference]
+    refused = runner.invoke(args=["patient", "anonymise", *names], input="n\n")
+    assert refused.exit_code == 1 and "overview photos go for good" in refused.output
+    assert patient.anonymised_at is None
+    result = runner.invoke(args=["patient", "anonymise", *names], input="y\n")
+    assert result.exit_code == 0 and patient.anonymised_at is not None
 
 
 def test_check_names_what_is_wrong(app, runner):

@@ -92,6 +92,15 @@ def test_of_a_decision_that_nobody_told_any_more_nobody_is_said_to_have(case):
     assert not case.is_untold and not case.is_told
 
 
+def test_nor_where_that_decision_came_while_the_one_before_was_told(case):
+    factories.make_review(case, disposition="monitor", monitor_weeks=4)
+    factories.make_case("queued", lesion=case.lesion)
+    note_told(case=case, actor=case.submitted_by, review_number=1)
+    assert not case.is_untold and not case.is_told
+    record_case_view(case=case, viewer=case.submitted_by)
+    assert not case.is_told and case.seen_review_count == 1
+
+
 def test_a_decision_that_nobody_had_to_tell_is_not_told(app):
     case = factories.make_case("classified")
     factories.make_review(case, disposition="no_action")

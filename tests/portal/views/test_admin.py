@@ -2,116 +2,20 @@
 
 import json
 import re
+from datetime import timedelta
 
-import pyotp
 import pytest
 
 from portal.database import utc_now
 from portal.extensions import db
-from portal.models import AuditEvent, Clinic, User
-from portal.queries import admin as queries
-from portal.services import accounts, audit, clinics, two_factor
+from portal.models import Clinic, User
+from portal.services import accounts, audit, clinics
 from tests import factories
-
-NEW_PASSWORD = "four quiet herons fly"
 
 
 @pytest.fixture
 def admin(as_user):
     return as_user("admin")
-
-
-def last_action():
-    return db.session.scalar(db.select(AuditEvent.action).order_by(AuditEvent.id.desc()))
-
-
-def test_a_new_person_gets_a_link_that_is_shown_once(admin, client):
-    clinic = factories.make_clinic()
-    data = {"name": "Ann", "email": "ann@x.example", "role": "health_worker", "clinics": [str(clinic.id)]}
-    page = admin.post("/admin/users/new", data=data)
-    assert page.status_code == 200
-    link = re.search(r"http://localhost(/reset/[\w-]+)", page.text)[1]
-    assert client.post(link, data={"password": NEW_PASSWORD}).location == "/login"
-    assert client.post("/login", data={"email": "ann@x.example", "password": NEW_PASSWORD}).location == "/"
-
-
-def test_what_cannot_be_is_said_at_its_field_and_what_was_typed_stays(admin):
-    page = admin.post("/admin/users/new", data={"name": "Ann", "email": "ann@x.example", "role": "clinician"})
-    assert page.status_code == 400
-    assert "A clinician needs at least one clinic." in page.text and 'value="ann@x.example"' in page.text
-    assert db.session.scalar(db.select(User).where(User.email == "ann@x.example")) is None
-
-
-@pytest.mark.parametrize("place", ["users", "clinics"])
-def test_blanks_are_no_name(admin, place):
-    page = admin.post(f"/admin/{place}/new", data={"name": "  ", "email": "ann@x.example", "role": "admin"})
-    assert page.status_code == 400 and "Enter the name." in page.text
-    assert last_action() != "user.create"
-
-
-def test_the_form_of_a_person_shows_what_is_and_saves_what_is_chosen(admin):
-    first, second = factories.make_clinic(), factories.make_clinic()
-    user = factories.make_user("health_worker", clinic=first)
-    page = admin.get(f"/admin/users/{user.id}").text
-    checked = re.findall(r'<input[^>]*\bchecked\b[^>]*value="([^"]+)"', page)
-    assert sorted(checked) == sorted(["health_worker", str(first.id)])
-    data = {"name": "New name", "role": "clinician", "clinics": [str(first.id), str(second.id)]}
-    assert admin.post(f"/admin/users/{user.id}", data=data).status_code == 302
-    assert (user.name, user.role, len(user.clinics)) == ("New name", "clinician", 2)
-    assert last_action() == "user.update"
-
-
-def test_closing_and_opening_an_account(admin):
-    user = factories.make_user("clinician")
-    admin.post(f"/admin/users/{user.id}/deactivate")
-    assert not user.is_active
-    assert "closed" in admin.get("/admin/users").text
-    admin.post(f"/admin/users/{user.id}/activate")
-    assert user.is_active and last_action() == "user.activate"
-
-
-def test_an_administrator_cannot_lock_everybody_out(admin):
-    admin.post(f"/admin/users/{admin.user.id}/deactivate")
-    assert admin.user.is_active
-    page = admin.get(f"/admin/users/{admin.user.id}").text
-    assert "Close the account" not in page
-
-
-def test_a_text_that_is_too_long_is_said_in_the_readers_language(admin):
-    admin.user.language = "hi"
-    db.session.commit()
-    page = admin.post("/admin/clinics/new", data={"name": "x" * 121})
-    assert page.status_code == 400 and "120" in page.text and "characters" not in page.text
-
-
-def test_people_are_found_by_a_part_of_their_name(admin):
-    clinic = factories.make_clinic()
-    ann = factories.make_user("clinician", name="Ann Lee", clinic=clinic)
-    bob = factories.make_user("health_worker", name="Bob Ångström 100%", clinic=clinic)
-
-    def found(query):
-        text = admin.get(f"/admin/users?{query}").text
-        return [user.name for user in (ann, bob) if user.email in text]
-
-    assert found("q=lee+ann") == ["Ann Lee"]
-    assert found("q=%25") == ["Bob Ångström 100%"]
-    assert found("q=ångström+BOB") == ["Bob Ångström 100%"]
-    assert found("role=clinician") == ["Ann Lee"]
-    assert found(f"clinic={clinic.id}") == ["Ann Lee", "Bob Ångström 100%"]
-    assert found("q=zzz") == []
-    assert found("role=nonsense&clinic=x&after=y") == ["Ann Lee", "Bob Ångström 100%"]
-
-
-def test_a_password_without_its_code_is_no_login(admin, client):
-    user = factories.make_user("clinician")
-    totp = pyotp.TOTP(two_factor.begin_two_factor(user=user))
-    two_factor.confirm_two_factor(user=user, code=totp.at(utc_now(), counter_offset=-1))
-    client.post("/login", data={"email": user.email, "password": factories.PASSWORD})
-    [row], _ = queries.find_users(text=user.email)
-    assert row.last_login_at is None
-    client.post("/login/code", data={"code": totp.at(utc_now())})
-    [row], _ = queries.find_users(text=user.email)
-    assert row.last_login_at is not None
 
 
 def test_a_closed_clinic_leads_to_its_people_and_counts_the_same(admin):
@@ -167,11 +71,34 @@ def test_results_page_counts_what_the_download_holds(admin):
 
 
 @pytest.mark.parametrize(
-    "query", ["from=yesterday", "to=2026-13-01", "clinic=Nowhere", "status=lost", "clinic=99999999"]
+    "query",
+    [
+        "from=yesterday",
+        "to=2026-13-01",
+        "from=0001-01-01T00:00:00%2B14:00",
+        "to=9999-12-31T23:59:59-14:00",
+        "to=9999-12-31",
+        "clinic=Nowhere",
+        "status=lost",
+        "clinic=99999999",
+    ],
 )
 def test_a_filter_that_cannot_be_is_refused_not_ignored(admin, query):
     for page in ("results", "export.csv"):
         assert admin.get(f"/admin/{page}?{query}").status_code == 400
+
+
+def test_a_clinic_with_a_number_for_a_name_is_found_by_it(admin):
+    first = factories.make_clinic()
+    named = factories.make_clinic(name=str(first.id))
+    for clinic, number in ((first, 1), (named, 2)):
+        for _case in range(number):
+            factories.make_case(lesion=factories.make_lesion(patient=factories.make_patient(clinic=clinic)))
+    download = admin.get(f"/admin/export.csv?clinic={first.id}")
+    assert download.headers["X-Row-Count"] == "2"
+    assert admin.get(f"/admin/export.csv?clinic={named.id}").headers["X-Row-Count"] == "2", "by its id too"
+    page = admin.get(f"/admin/results?clinic={first.name}").text
+    assert f'<option value="{first.name}" selected>' in page and page.count(" selected") == 1
 
 
 def test_an_empty_selection_says_what_to_do(admin):
@@ -226,6 +153,24 @@ def test_system_page_does_not_say_that_a_photo_was_read_which_a_clinician_decide
     factories.make_review(factories.make_case("failed"), agrees=None)
     page = admin.get("/admin/system").text
     assert "No such photo waits now." in page and "could be read" not in page
+
+
+@pytest.mark.parametrize(
+    ("days", "mark", "words"),
+    [
+        (None, "is-doubtful", "No backup was made yet."),
+        (1.9, "is-good", "The last one was made"),
+        (2.1, "is-doubtful", "What came after it is lost if this computer breaks."),
+    ],
+)
+def test_system_page_says_when_the_last_backup_was_made(admin, monkeypatch, days, mark, words):
+    if days is not None:
+        monkeypatch.setattr(audit, "utc_now", lambda: utc_now() - timedelta(days=days))
+        audit.record_alone(action="backup.made")
+        monkeypatch.undo()
+    lines = re.findall(r'<li class="health (\S+)">(.*?)</li>', admin.get("/admin/system").text, re.DOTALL)
+    [line] = [line for line in lines if "<strong>Backup</strong>" in line[1]]
+    assert line[0] == mark and words in line[1]
 
 
 def test_system_page_names_the_workers_that_are_alive(admin, redis_server):

@@ -139,6 +139,17 @@ class TestNew:
         assert (answer.status_code, answer.location) == (302, f"/cases/{new.id}")
         assert "The new photo was sent already" in nurse.get(answer.location).text
 
+    def test_the_page_of_a_request_leads_to_the_newest_photo_of_the_spot(self, nurse, patient):
+        first = factories.make_case("retake", lesion=factories.make_lesion(patient=patient))
+        second = factories.make_case("retake", lesion=first.lesion)
+        assert f"/cases/new?replaces={second.id}" in nurse.get(f"/cases/{second.id}").text
+        new = factories.make_case("queued", lesion=first.lesion, replaces=second)
+        for asked in (first, second):
+            page = nurse.get(f"/cases/{asked.id}").text
+            assert re.search(rf'href="/cases/{new.id}">.*See the new photo', page)
+            assert "/cases/new?replaces=" not in page
+            assert nurse.get(f"/cases/new?replaces={asked.id}").location == f"/cases/{new.id}"
+
     def test_of_a_patient_whose_record_was_closed_no_photo_is_taken(self, nurse, patient):
         asked = factories.make_case("retake", lesion=factories.make_lesion(patient=patient))
         patient.anonymised_at = utc_now()

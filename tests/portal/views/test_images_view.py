@@ -50,5 +50,10 @@ def test_seeing_a_photo_is_on_record(case, clinician):
         clinician.get(address)
     event = db.session.scalars(db.select(AuditEvent).where(AuditEvent.action == "image.view")).one()
     assert event.actor_id == clinician.user.id
-    assert event.target_id == str(case.dermoscopic_image.id)
-    assert event.clinic_id == case.clinic_id
+    assert (event.clinic_id, event.details) == (case.clinic_id, {"photo": "dermoscopic"})
+
+
+def test_whoever_saw_a_photo_is_found_under_the_number_of_its_case(case, clinician, as_user):
+    clinician.get(f"/images/{case.dermoscopic_image.id}")
+    page = as_user("admin").get(f"/admin/audit?target={case.id}").text
+    assert "<code>image.view</code>" in page and clinician.user.name in page
