@@ -8,11 +8,26 @@ With --metrics, a report of `ml.evaluate` is first stored in model.json. Heading
 
 import argparse
 import json
+import re
 import sys
-from dataclasses import asdict
+import time
 from pathlib import Path
 
 from ml import model_json
+from ml.card_comparisons import facts_note, facts_table, others_note, others_table
+from ml.card_notes import (
+    counted,
+    dark_skin_note,
+    ece_note,
+    flagged_note,
+    input_note,
+    interval_note,
+    networks_note,
+    parts_note,
+    risk_note,
+    settings_note,
+    strangers_note,
+)
 from ml.card_tables import (
     changed_table,
     class_table,
@@ -26,99 +41,21 @@ from ml.card_tables import (
     views_table,
 )
 from ml.classifier import ARTIFACT
-from ml.config import TrainConfig
+from ml.data import MANIFESTS
 from ml.labels import CLASSES
 
 NOTES = "notes.md"  # beside model.json: what a person has to say about this model
 TEMPLATE = Path(__file__).parent / "card_template.md"
-# Shown always; other settings of the training where they are not the default.
-SETTINGS = (
-    "init",
-    "stages",
-    "batch_size",
-    "sampling",
-    "focal_gamma",
-    "peak_rate",
-    "dropout",
-    "average_momentum",
-    "minutes",
-)
-DARK = ("tan", "brown", "dark")
 
 
-def strangers_note(stopped: dict) -> str:
-    """What the kinds of pictures are, as far as this artefact was tried on them."""
-    note = "generated ones; example photographs of Python packages, whole and cropped"
-    if "other pictures" in stopped:
-        note += '; "other pictures" are those of the folder that `--others` named'
-    return note
+def write_card(metadata: dict, notes: str = "", manifests: Path = MANIFESTS) -> str:
+    """The card's text; manifests: of the split, whose sizes are told where it is the artefact's own.
 
-
-def settings_note(training: dict) -> str:
-    """SETTINGS, and whatever else differs from ml.train's defaults."""
-    usual = json.loads(json.dumps(asdict(TrainConfig())))  # with lists for tuples, as in model.json
-    others = [
-        name
-        for name in usual
-        if name not in (*SETTINGS, "class_counts") and training.get(name, usual[name]) != usual[name]
-    ]
-    return ", ".join(f"{name} {training[name]}" for name in (*SETTINGS, *others) if name in training)
-
-
-def input_note(photograph: int, network: int) -> str:
-    """What goes in: photographs of so many pixels a side, which the network may enlarge."""
-    enlarged = "" if photograph == network else f" (enlarged to {network} x {network} by the network itself)"
-    return f"{photograph} x {photograph} pixels in{enlarged}"
-
-
-def networks_note(number: int) -> str:
-    """What answers: one network, or the mean of several."""
-    return "EfficientNetB3" if number == 1 else f"the mean of {number} EfficientNetB3 side by side, each"
-
-
-def interval_note(metrics: dict) -> str:
-    """Which intervals are of another kind; a report from before there were two says nothing of it."""
-    if "intervals" not in metrics:
-        return ""
-    note = (
-        ", by percentiles; for a calibration error, to which resampling adds, by reverse percentiles; "
-        "for a share in which all lesions agree, which resampling cannot move, Wilson's on these lesions"
-    )
-    if "other figures that resampling cannot move" in metrics["intervals"]:
-        note += ". Any other figure that resampling cannot move rests on too few and has none"
-    return note
-
-
-def counted(metrics: dict) -> str:
-    """How many photographs, and of how many lesions where a table names these."""
-    lesions = f" of {metrics['n_lesions']} lesions" if metrics["n_lesions"] else ""
-    return f"{metrics['n']} photographs{lesions}"
-
-
-def dark_skin_note(metrics: dict) -> str:
-    """How many photographs show skin of the groups that the data hardly hold."""
-    tones = metrics["slices"].get("skin_tone")
-    if tones is None:
-        return f"On none of {metrics['n']} test photographs could the tone of the skin be told."
-    dark = ", ".join(f"{name} {tones[name]['n']}" for name in DARK if name in tones)
-    return f"Of {metrics['n']} test photographs the following look darker than intermediate: {dark or 'none'}."
-
-
-def risk_note(metrics: dict) -> str:
-    """Whether the risks come true as often as they say; a report from before this was measured says nothing."""
-    if "reliability" not in metrics["malignant"]:
-        return ""
-    return "".join(
-        f" The mean {said} is {figure(metrics[name], 'mean_predicted')}, and {figure(metrics[name], 'share_true')} of"
-        f" the photographs are {name}; in ten bins it is off by {figure(metrics[name], 'ece')} on average."
-        for name, said in (("malignant", "malignancy risk"), ("melanoma", "p(mel)"))
-    )
-
-
-def write_card(metadata: dict, notes: str = "") -> str:
-    """The card's text. Raises KeyError where model.json was not calibrated or not measured."""
+    Raises KeyError where model.json was not calibrated or not measured.
+    """
     metrics, training, networks = metadata["metrics"], metadata["training"], model_json.networks(metadata)
     wanted, missed = targets(metrics)
+    passed = metadata["out_of_distribution"].get("passed_calibration", 0.99)
     fusion, calibration = metadata["metadata_fusion"], metadata["conformal"]["n"]
     return TEMPLATE.read_text().format(
         **{key: metadata[key] for key in ("version", "created_at", "model_sha256", "weights_provenance")},
@@ -140,12 +77,12 @@ def write_card(metadata: dict, notes: str = "") -> str:
         evaluation_data=f"{counted(metrics)}, {_where(metrics)}: "
         + ", ".join(f"{name} {metrics['per_class'][name]['n']}" for name in CLASSES)
         + ".",
-        training_counts=", ".join(f"{n} {c}" for n, c in zip(CLASSES, training["class_counts"], strict=True)),
+        parts=parts_note(training, parts_of(metadata, manifests)),
         manifest_hashes=", ".join(f"{name} `{sha[:12]}…`" for name, sha in metadata["manifest_sha256"].items()),
         targets_table=wanted,
         missed=missed,
         risk_note=risk_note(metrics),
-        ece_by_chance=f"{metrics['ece_by_chance']:.3f}",
+        ece_note=ece_note(metrics),
         notes=notes.strip(),
         class_table=class_table(metrics),
         confusion_table=confusion_table(metrics),
@@ -162,8 +99,12 @@ def write_card(metadata: dict, notes: str = "") -> str:
         fusion_note="Log loss of the facts alone on calibration photographs: "
         + ", ".join(f"{name} {loss:.3f}" for name, loss in fusion["log_loss_alone"].items())
         + ".",
-        metadata_table=group_table({"": metrics["metadata"]}, "facts told"),
-        flagged=f"{metrics['out_of_distribution']['flagged_share']:.1%}",
+        facts_table=facts_table(metrics),
+        facts_note=facts_note(metrics),
+        others_table=others_table(metrics),
+        others_note=others_note(metrics),
+        passed=f"{100 * passed:g} %",
+        flagged_note=flagged_note(metrics, passed),
         strangers_note=strangers_note(metadata["out_of_distribution"]["stopped"]),
         exposures=" to ".join(f"{factor:g}" for factor in metadata["out_of_distribution"]["exposures"]),
         strangers_table=strangers_table(metadata["out_of_distribution"]["stopped"]),
@@ -174,12 +115,18 @@ def write_card(metadata: dict, notes: str = "") -> str:
         plots="plots/test.svg",
         test_n=metrics["n"],
         prior=", ".join(f"{name} {p:.1%}" for name, p in zip(CLASSES, metadata["prior"], strict=True)),
-        commands=table(["command", "wall time"], [[f"`{s['command']}`", _minutes(s)] for s in metadata["made_by"]]),
+        commands=table(["command", "wall time"], [[f"`{_told(s)}`", _minutes(s)] for s in metadata["made_by"]]),
     )
 
 
 def _where(metrics: dict) -> str:
     return f"split `{metrics['split']}`" if metrics["split"] else "a whole folder"
+
+
+def _told(step: dict) -> str:
+    """Its command with DIR and pictures, as in docs/model.md, for folders that lie elsewhere for everybody."""
+    command = re.sub(r"(--data) ('[^']*'|\S+)", r"\1 DIR", step["command"])
+    return re.sub(r"(--others) ('[^']*'|\S+)", r"\1 pictures", command)
 
 
 def _minutes(step: dict) -> str:
@@ -199,6 +146,24 @@ def _report_of(metadata: dict, path: Path) -> dict:
     return report
 
 
+def store_report(metadata: dict, report: dict) -> None:
+    """Put a report's figures into model.json's settings, and its command to those that made the artefact.
+
+    ml.evaluate only measures an artefact and writes nothing into it, so its report brings its command along.
+    """
+    metadata["metrics"] = {name: value for name, value in report.items() if name != "made_by"}
+    if "made_by" in report:  # an older report does not tell
+        model_json.note_step(metadata, report["made_by"])
+
+
+def parts_of(metadata: dict, manifests: Path) -> dict | None:
+    """The summary of the split that the artefact was made of, where `manifests` is that one."""
+    path = manifests / "manifest.json"
+    if not path.exists() or model_json.manifest_hashes(manifests) != metadata["manifest_sha256"]:
+        return None
+    return json.loads(path.read_text())["parts"]
+
+
 def notes_on(version: str, path: Path) -> str:
     """What a person wrote of this very version, which the first line names; of another it says nothing."""
     if not path.exists():
@@ -214,13 +179,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.card", description=__doc__.split("\n")[0])
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--metrics", type=Path, help="a report of ml.evaluate, to be stored in model.json")
+    parser.add_argument("--manifests", type=Path, default=MANIFESTS, help="of the split, to tell its sizes")
     options = parser.parse_args(arguments)
+    started = time.monotonic()
     try:
         metadata = model_json.read(options.artifact)
         if options.metrics:
-            metadata["metrics"] = _report_of(metadata, options.metrics)
+            store_report(metadata, _report_of(metadata, options.metrics))
+            model_json.add_step(metadata, "ml.card", arguments or sys.argv[1:], started)
             model_json.write(options.artifact, metadata)
-        card = write_card(metadata, notes_on(metadata["version"], options.artifact / NOTES))
+        notes = notes_on(metadata["version"], options.artifact / NOTES)
+        card = write_card(metadata, notes, options.manifests)
     except (OSError, ValueError) as error:
         print(f"cannot write the card: {error}", file=sys.stderr)
         return 1

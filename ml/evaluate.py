@@ -18,16 +18,25 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ml import conformal, metrics, model_json
+from ml import conformal, model_json
 from ml.card_tables import figure
 from ml.classifier import ARTIFACT, VIEWS, Classifier
 from ml.data import MANIFESTS, Record, decoded, read_dataset, read_split
-from ml.labels import CLASSES
 from ml.made_with import are_made_with, fingerprint
 from ml.metadata import FACTS
 from ml.observe import Observations, facts_of, labels_of, observe_paths
 from ml.plots import check_page, draw_page
-from ml.report import RISK_BINS, Case, report, with_intervals
+from ml.report import (
+    RISK_BINS,
+    Case,
+    confidence_figures,
+    confusion_matrix,
+    differences,
+    flagged_share,
+    operating_points,
+    reliability_bins,
+    report,
+)
 from ml.slices import slices_of
 
 LEAST_REPEATS = 100  # fewer leave nothing beyond the 95 %
@@ -47,28 +56,6 @@ def judge(classifier: Classifier, logits: np.ndarray, labels, facts: list[dict],
     return Case(labels, fused, members, classifier.prior, classifier.thresholds)
 
 
-def operating_points(is_positive, scores, thresholds: dict, lesions: np.ndarray, repeats: int) -> dict:
-    """The ROC of this very data, and what each shipped threshold gives on it, with intervals."""
-
-    def measure(weights):
-        figures = {}
-        for name, threshold in thresholds.items():
-            rates = metrics.rates(is_positive, scores, threshold, weights)
-            figures[name, "sensitivity"], figures[name, "specificity"] = rates
-        return figures
-
-    def counted(path):
-        return is_positive if path[-1] == "sensitivity" else ~is_positive
-
-    figures = with_intervals(measure, counted, lesions, repeats)
-    false, true = metrics.roc(is_positive, scores)
-    kept = np.unique(np.linspace(0, len(false) - 1, 101).astype(int))
-    return {
-        "operating_points": {name: {"threshold": value, **figures[name]} for name, value in thresholds.items()},
-        "roc": {"false_positive_rate": false[kept].tolist(), "sensitivity": true[kept].tolist()},
-    }
-
-
 def evaluate(classifier: Classifier, records, seen: Observations, repeats: int = 1000) -> dict:
     """The whole report, as it is written to JSON."""
     labels, facts = labels_of(records), [facts_of(record) for record in records]
@@ -86,17 +73,15 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
         place = result[name]
         place["threshold"] = thresholds[name]["sensitivity_95"]
         place |= operating_points(is_true, said, thresholds[name], lesions, repeats)
-        place["reliability"] = _bins(said, is_true, ("n", "predicted", "share_true"), RISK_BINS)
-    confidence, is_right = case.probabilities.max(axis=1), case.plain_decisions == labels
-    result["ece_by_chance"] = metrics.chance_calibration_error(confidence)
-    result["reliability"] = _bins(confidence, is_right, ("n", "confidence", "accuracy"))
-    result["confusion_matrix"] = {
-        "labels": list(CLASSES),
-        "balanced": metrics.confusion(labels, case.balanced_decisions, len(CLASSES)).astype(int).tolist(),
-        "plain": metrics.confusion(labels, case.plain_decisions, len(CLASSES)).astype(int).tolist(),
-    }
-    result["metadata"] = {
-        "+".join(known) or "none": figures_of(judge(classifier, seen.logits, labels, facts, known)) for known in SUBSETS
+        names = ("n", "predicted", "share_true")
+        place["reliability"] = reliability_bins(said, is_true, names, RISK_BINS, lesions, repeats)
+    result |= confidence_figures(case, lesions, repeats)
+    result["confusion_matrix"] = confusion_matrix(case, lesions, repeats)
+    told = {"+".join(known) or "none": judge(classifier, seen.logits, labels, facts, known) for known in SUBSETS}
+    result["metadata"] = {known: figures_of(judged) for known, judged in told.items()}
+    untold = told.pop("none")
+    result["metadata_differences"] = {
+        known: differences(judged, untold, lesions, repeats) for known, judged in told.items()
     }
     result["slices"] = {
         kind: {str(group): figures_of(case, groups == group) for group in np.unique(groups)}
@@ -107,16 +92,6 @@ def evaluate(classifier: Classifier, records, seen: Observations, repeats: int =
     # What the portal would judge; of no photographs there are no figures.
     result["out_of_distribution"]["unflagged"] = figures_of(case, ~is_flagged) if not is_flagged.all() else {"n": 0}
     return result
-
-
-def flagged_share(is_flagged: np.ndarray, lesions: np.ndarray, repeats: int) -> dict:
-    """The share of photographs that are taken for something else, with its interval."""
-
-    def measure(weights):
-        return {("flagged_share",): metrics.mean(is_flagged, weights)}
-
-    shares = with_intervals(measure, lambda _: np.full(len(is_flagged), True), lesions, repeats)
-    return {"n_flagged": int(is_flagged.sum()), **shares}
 
 
 def count_seen_in_making(records: list[Record], classifier: Classifier, manifests: Path) -> int:
@@ -160,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="photographs looked at side by side")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
-    started = time.perf_counter()
+    started = time.monotonic()
     try:
         _check_targets(options.json, options.plots)
         records = read_labelled(options)
@@ -179,18 +154,20 @@ def main(arguments: list[str] | None = None) -> int:
         "views": classifier.test_time_augmentation,
         "decisions": {
             "accuracy": "argmax of p",
-            "balanced_accuracy, per_class": "argmax of p/prior",
+            "balanced, balanced_accuracy, per_class": "argmax of p/prior",
             "plain, sensitivity_plain, specificity_plain": "argmax of p, which is predicted_class",
             "malignant, melanoma": "at the shipped threshold",
         },
         "intervals": {
             "ece": "reverse percentile",
+            "ece_by_chance": "what answers that are right as often as they say would show",
+            "metadata_differences": "percentile, both resampled together",
             "shares in which all lesions agree": "Wilson, on lesions",
             "other figures that resampling cannot move": "none, as they rest on too few",
             "all others": "percentile",
         },
         **evaluate(classifier, records, seen, options.repeats),
-        "seconds": round(time.perf_counter() - started, 1),
+        "made_by": model_json.step("ml.evaluate", arguments or sys.argv[1:], started),
     }
     written = _without_nan(result)
     options.json.write_text(json.dumps(written, indent=1) + "\n")
@@ -237,12 +214,6 @@ def _repeats(text: str) -> int:
     if repeats < LEAST_REPEATS:
         raise argparse.ArgumentTypeError(f"{text} repeats give no 95 % interval: {LEAST_REPEATS} or more do")
     return repeats
-
-
-def _bins(said: np.ndarray, is_true: np.ndarray, names: tuple[str, str, str], bins: int = 15) -> list[dict]:
-    """One row a bin of `metrics.reliability`, under these names."""
-    rows = metrics.reliability(said, is_true, bins=bins).tolist()
-    return [dict(zip(names, (int(count), *means), strict=True)) for count, *means in rows]
 
 
 def _without_nan(value):

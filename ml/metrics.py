@@ -51,6 +51,11 @@ def specificities(matrix: np.ndarray) -> np.ndarray:
     return _ratio(others - (matrix.sum(axis=-2) - hits), others)
 
 
+def row_shares(matrix: np.ndarray) -> np.ndarray:
+    """Of each true class, the share of every decision, (..., K, K)."""
+    return _ratio(matrix, matrix.sum(axis=-1, keepdims=True))
+
+
 def balanced_accuracy(matrix: np.ndarray):
     """Mean sensitivity over the classes that occur."""
     return mean_known(sensitivities(matrix))
@@ -92,6 +97,18 @@ def threshold_at_specificity(is_positive, scores, specificity: float) -> float:
     return float(np.nextafter(negative[max(needed, 1) - 1], np.inf))
 
 
+def sensitivities_at(is_positive, scores, false_positive_rates: np.ndarray, weights=None) -> np.ndarray:
+    """What the ROC of these scores reaches without more than each rate of false positives, (..., M)."""
+    positive, negative = _by_score(is_positive, -scores, weights)
+    hits, false = np.cumsum(positive, axis=-1), np.cumsum(negative, axis=-1)
+    found, wrong = _ratio(hits, hits[..., -1:]), _ratio(false, false[..., -1:])
+    found = np.where(false[..., -1:] > 0, found, np.nan)
+    steps = [np.searchsorted(row, false_positive_rates + 1e-9, side="right") for row in np.atleast_2d(wrong)]
+    # Before the first step nothing is found, or nothing can be told.
+    reached = [np.insert(row, 0, 0 * row[-1])[step] for row, step in zip(np.atleast_2d(found), steps, strict=True)]
+    return np.array(reached).reshape(*found.shape[:-1], len(false_positive_rates))
+
+
 def roc(is_positive, scores) -> tuple[np.ndarray, np.ndarray]:
     """(false positive rates, true positive rates), from (0, 0) to (1, 1)."""
     positive, negative = _by_score(is_positive, -scores, None)
@@ -104,12 +121,16 @@ def reliability(confidence, is_right, weights=None, bins: int = 15) -> np.ndarra
 
     Also of a risk and the share in which it came true.
     """
-    position = np.minimum((confidence * bins).astype(int), bins - 1)
-    member = np.eye(bins)[position]
+    member = np.eye(bins)[bins_of(confidence, bins)]
     weights = _weights(weights, len(confidence))
     totals = weights @ member
     sums = [weights @ (member * values[:, np.newaxis]) for values in (confidence, is_right.astype(float))]
     return np.stack([totals, *(_ratio(one, totals) for one in sums)], axis=-1)
+
+
+def bins_of(confidence, bins: int = 15) -> np.ndarray:
+    """The bin (N,) of `reliability` that each answer is in."""
+    return np.minimum((confidence * bins).astype(int), bins - 1)
 
 
 def expected_calibration_error(labels, probabilities, weights=None, bins: int = 15):
@@ -124,19 +145,23 @@ def calibration_error(table: np.ndarray):
     return _ratio((table[..., 0] * gaps).sum(axis=-1), table[..., 0].sum(axis=-1))
 
 
-def chance_calibration_error(confidence: np.ndarray, bins: int = 15, repeats: int = 200, seed: int = 0) -> float:
-    """The mean calibration error of as many answers that are right exactly as often as they say:
+def chance_calibration_errors(confidence: np.ndarray, bins: int = 15, repeats: int = 200, seed: int = 0) -> np.ndarray:
+    """(repeats,) calibration errors of as many answers that are right exactly as often as they say:
     what chance alone leaves in the bins."""
     random = np.random.default_rng(seed)
-    position = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = (random.random((repeats, len(confidence))) < confidence) - confidence
-    return float(np.abs(gaps @ np.eye(bins)[position]).sum(axis=1).mean() / len(confidence))
+    return np.abs(gaps @ np.eye(bins)[bins_of(confidence, bins)]).sum(axis=1) / len(confidence)
+
+
+def log_losses(labels, probabilities) -> np.ndarray:
+    """-log p(true class) of each photograph (N,), in nats."""
+    picked = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.maximum(picked, 1e-12))
 
 
 def negative_log_likelihood(labels, probabilities) -> float:
-    """Mean of -log p(true class), in nats."""
-    picked = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(picked, 1e-12)).mean())
+    """Mean of `log_losses`."""
+    return float(log_losses(labels, probabilities).mean())
 
 
 def mean(values, weights=None):
@@ -182,6 +207,10 @@ def reverse_interval(estimate: float, interval: tuple[float, float]) -> tuple[fl
     Resampling adds to a calibration error what drawing from the photographs had added before, so a
     percentile interval lies too high and may leave out the estimate itself. 2 estimate - high to
     2 estimate - low takes that off again; it does not go below 0, and it reaches up to the estimate.
+    It is the better of the two, and no 95 %: with the shipped model's confidences and lesions, and
+    errors of 0.016 to 0.07 put in, it held the true error in 87 to 91 of 100 simulated test sets and
+    lay below it in 3 to 11; percentiles held it in 1 to 93 and lay above it in nearly all others.
+    Where there is no error at all neither is of use: see `chance_calibration_errors`.
     """
     low, high = interval
     return max(2 * estimate - high, 0.0), max(2 * estimate - low, estimate)

@@ -81,8 +81,14 @@ def add_step(metadata: dict, module: str, arguments: list[str], started: float) 
 
     started: time.monotonic() at its start. A repeated command replaces its earlier note.
     """
-    steps = [one for one in metadata.get("made_by", []) if not one["command"].startswith(f"python -m {module} ")]
-    metadata["made_by"] = [*steps, step(module, arguments, started)]
+    note_step(metadata, step(module, arguments, started))
+
+
+def note_step(metadata: dict, made: dict) -> None:
+    """The same of a `step` that was made before. A repeated command replaces its earlier note."""
+    module = made["command"].split()[2]
+    steps = [one for one in metadata.get("made_by", []) if one["command"].split()[2] != module]
+    metadata["made_by"] = [*steps, made]
 
 
 def step(module: str, arguments: list[str], started: float) -> dict:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.card import counted
+from ml.card_notes import counted
 from ml.card_tables import figure as figure_of
 from ml.labels import CLASSES
 
@@ -31,7 +31,7 @@ def draw_page(report: dict, path: Path) -> None:
     matplotlib.rcParams |= {"svg.hashsalt": "lesions", "font.size": 9, "axes.edgecolor": INK}
     figure, axes = pyplot.subplots(2, 3, figsize=(14, 8.5), layout="constrained")
     title = f"{report['model_version']}, {report['split'] or 'whole folder'}: {counted(report)}"
-    figure.suptitle(f"{title}; bars and brackets are 95 % intervals")
+    figure.suptitle(f"{title}; bars, brackets and the band are 95 % intervals")
     draw_roc(axes[0, 0], report["malignant"])
     draw_classes(axes[0, 1], report["per_class"])
     draw_confusion(axes[0, 2], report["confusion_matrix"])
@@ -46,6 +46,9 @@ def draw_roc(axes, malignant: dict) -> None:
     curve = malignant["roc"]
     axes.plot(curve["false_positive_rate"], curve["sensitivity"], color=ACCENT)
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
+    if malignant["auc"] is not None:
+        lows, highs = zip(*curve["sensitivity_intervals"], strict=True)
+        axes.fill_between(curve["false_positive_rate"], lows, highs, color=ACCENT, alpha=0.15, linewidth=0)
     for name, point in malignant["operating_points"].items():
         sensitivity, specificity = point["sensitivity"], point["specificity"]
         label = f"{name.replace('_', ' ')}: {_text(sensitivity)} / {_text(specificity)}"
@@ -87,7 +90,10 @@ def draw_reliability(axes, report: dict) -> None:
     confidence = [one["confidence"] for one in bins]
     sizes = [8 + 300 * one["n"] / report["n"] for one in bins]
     axes.plot((0, 1), (0, 1), color=SOFT, linestyle=":")
-    axes.scatter(confidence, [one["accuracy"] for one in bins], sizes, color=ACCENT)
+    shares = [one["accuracy"] for one in bins]
+    errors = _errors(shares, [one["accuracy_interval"] for one in bins])
+    axes.errorbar(confidence, shares, errors, fmt="none", ecolor=INK, elinewidth=0.8)
+    axes.scatter(confidence, shares, sizes, color=ACCENT)
     axes.set(
         title=f"Reliability: ECE {figure_of(report, 'ece')}",
         xlabel="confidence",

@@ -70,6 +70,7 @@ def headline(case: Case, weights: np.ndarray | None = None) -> dict:
         ("accuracy",): metrics.accuracy(plain),
         ("balanced_accuracy",): metrics.balanced_accuracy(balanced),
         ("macro_auc",): metrics.mean_known(metrics.class_aucs(labels, probabilities, weights)),
+        ("log_loss",): metrics.mean(metrics.log_losses(labels, probabilities), weights),
         ("ece",): metrics.expected_calibration_error(labels, probabilities, weights),
         ("malignant", "auc"): metrics.auc(case.malignant, case.risk, weights),
         ("malignant", "sensitivity"): sensitivity,
@@ -87,12 +88,17 @@ def headline(case: Case, weights: np.ndarray | None = None) -> dict:
 
 
 def details(case: Case, weights: np.ndarray | None = None) -> dict:
-    """The figures of each class, of the plain decision and of the risks, keyed like `headline`."""
+    """The figures of each class, of the other decisions and of the risks, keyed like `headline`."""
     balanced = metrics.confusion(case.labels, case.balanced_decisions, len(CLASSES), weights)
     plain = metrics.confusion(case.labels, case.plain_decisions, len(CLASSES), weights)
     aucs = metrics.class_aucs(case.labels, case.probabilities, weights)
     covered = conformal.coverage(case.members, case.labels)
-    figures = {("plain", "balanced_accuracy"): metrics.balanced_accuracy(plain)}
+    confidence, is_right = case.probabilities.max(axis=1), case.plain_decisions == case.labels
+    figures = {
+        ("plain", "balanced_accuracy"): metrics.balanced_accuracy(plain),
+        ("balanced", "accuracy"): metrics.accuracy(balanced),
+        ("overconfidence",): metrics.mean(confidence - is_right, weights),
+    }
     columns = (
         ("auc", aucs),
         ("sensitivity", metrics.sensitivities(balanced)),
@@ -145,10 +151,121 @@ def report(case: Case, lesions: np.ndarray, repeats: int, with_details: bool = T
     return nested
 
 
-def with_intervals(measure: Callable, counted: Callable, lesions: np.ndarray, repeats: int) -> dict:
+def operating_points(is_positive, scores, thresholds: dict, lesions: np.ndarray, repeats: int) -> dict:
+    """The ROC of this very data with a band of intervals, and what each shipped threshold gives on it."""
+
+    def measure(weights):
+        figures = {}
+        for name, threshold in thresholds.items():
+            rates = metrics.rates(is_positive, scores, threshold, weights)
+            figures[name, "sensitivity"], figures[name, "specificity"] = rates
+        return figures
+
+    def counted(path):
+        return is_positive if path[-1] == "sensitivity" else ~is_positive
+
+    figures = with_intervals(measure, counted, lesions, repeats)
+    false, true = metrics.roc(is_positive, scores)
+    kept = np.unique(np.linspace(0, len(false) - 1, 101).astype(int))
+    return {
+        "operating_points": {name: {"threshold": value, **figures[name]} for name, value in thresholds.items()},
+        "roc": {
+            "false_positive_rate": false[kept].tolist(),
+            "sensitivity": true[kept].tolist(),
+            "sensitivity_intervals": _roc_band(is_positive, scores, false[kept], lesions, repeats),
+        },
+    }
+
+
+def _roc_band(is_positive, scores, rates: np.ndarray, lesions: np.ndarray, repeats: int) -> list:
+    def measure(weights):
+        return dict(enumerate(np.moveaxis(metrics.sensitivities_at(is_positive, scores, rates, weights), -1, 0)))
+
+    return [list(bound) for bound in metrics.intervals(measure, metrics.bootstrap_weights(lesions, repeats)).values()]
+
+
+def reliability_bins(said, is_true, names: tuple[str, str, str], bins: int, lesions: np.ndarray, repeats: int) -> list:
+    """One row a bin of `metrics.reliability`, under these names; the share that was so has its interval."""
+    position = metrics.bins_of(said, bins)
+
+    def measure(weights):
+        shares = metrics.reliability(said, is_true, weights, bins)[..., 2]
+        return {(number, names[-1]): shares[..., number] for number in range(bins)}
+
+    rows = metrics.reliability(said, is_true, bins=bins)
+    shares = with_intervals(measure, lambda path: position == path[0], lesions, repeats)
+    return [
+        dict(zip(names, (int(count), float(mean)), strict=False)) | shares[number]
+        for number, (count, mean, _) in enumerate(rows)
+    ]
+
+
+def confidence_figures(case: Case, lesions: np.ndarray, repeats: int) -> dict:
+    """What the calibration error is to be read by: its bins, and what chance and resampling make of it."""
+    confidence, is_right = case.probabilities.max(axis=1), case.plain_decisions == case.labels
+    by_chance = metrics.chance_calibration_errors(confidence)
+
+    def measure(weights):
+        return {"ece": metrics.expected_calibration_error(case.labels, case.probabilities, weights)}
+
+    percentiles = metrics.intervals(measure, metrics.bootstrap_weights(lesions, repeats))["ece"]
+    names = ("n", "confidence", "accuracy")
+    return {
+        "ece_by_chance": float(by_chance.mean()),
+        "ece_by_chance_interval": np.percentile(by_chance, (2.5, 97.5)).tolist(),
+        "ece_percentiles": list(percentiles),
+        "reliability": reliability_bins(confidence, is_right, names, 15, lesions, repeats),
+    }
+
+
+def confusion_matrix(case: Case, lesions: np.ndarray, repeats: int) -> dict:
+    """What each class was taken for by both decisions, and in what share of its photographs."""
+    result: dict = {"labels": list(CLASSES), "row_shares": {}}
+    for name, decisions in (("balanced", case.balanced_decisions), ("plain", case.plain_decisions)):
+
+        def measure(weights, decisions=decisions):
+            shares = metrics.row_shares(metrics.confusion(case.labels, decisions, len(CLASSES), weights))
+            cells = np.ndindex(len(CLASSES), len(CLASSES))
+            return {(CLASSES[row], CLASSES[column]): shares[..., row, column] for row, column in cells}
+
+        matrix = metrics.confusion(case.labels, decisions, len(CLASSES))
+        result[name] = matrix.astype(int).tolist()
+        shares = with_intervals(measure, lambda path: case.labels == INDEX[path[0]], lesions, repeats)
+        result["row_shares"][name] = shares
+    return result
+
+
+def flagged_share(is_flagged: np.ndarray, lesions: np.ndarray, repeats: int) -> dict:
+    """The share of photographs that are taken for something else, with its interval."""
+
+    def measure(weights):
+        return {("flagged_share",): metrics.mean(is_flagged, weights)}
+
+    shares = with_intervals(measure, lambda _: np.full(len(is_flagged), True), lesions, repeats)
+    return {"n_flagged": int(is_flagged.sum()), **shares}
+
+
+def differences(case: Case, base: Case, lesions: np.ndarray, repeats: int) -> dict:
+    """By how much the figures of `headline` are higher than those of `base`, of the same photographs.
+
+    Both are resampled together, so what all figures share of a drawing falls out of the interval, and with
+    it, of a calibration error, what resampling adds.
+    """
+
+    def measure(weights):
+        ours, theirs = headline(case, weights), headline(base, weights)
+        return {path: ours[path] - theirs[path] for path in ours}
+
+    return with_intervals(measure, lambda _: None, lesions, repeats, reverse=())
+
+
+def with_intervals(
+    measure: Callable, counted: Callable, lesions: np.ndarray, repeats: int, reverse: tuple[str, ...] = ("ece",)
+) -> dict:
     """What `measure(weights) -> {path: figure}` gives, nested, each figure with its interval beside it.
 
-    counted(path) -> bool (N,) the photographs that the figure is a share of, or None for no share.
+    counted(path) -> bool (N,) the photographs that the figure is a share of, or None for no share;
+    reverse: the names whose intervals are reverse percentiles.
     """
     bounds = metrics.intervals(measure, metrics.bootstrap_weights(lesions, repeats))
     nested: dict = {}
@@ -156,7 +273,7 @@ def with_intervals(measure: Callable, counted: Callable, lesions: np.ndarray, re
         place = nested
         for key in path[:-1]:
             place = place.setdefault(key, {})
-        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] == "ece" else bounds[path]
+        bound = metrics.reverse_interval(value, bounds[path]) if path[-1] in reverse else bounds[path]
         chosen = counted(path)
         of_lesions = None if chosen is None else len(np.unique(lesions[chosen]))
         place[path[-1]] = float(value)

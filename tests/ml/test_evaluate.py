@@ -100,6 +100,46 @@ def test_operating_points_and_strangers_have_intervals(report):
     assert low == report["out_of_distribution"]["flagged_share"] == 0 < high < 0.1
 
 
+def test_bins_and_rows_of_decisions_and_the_curve_have_intervals(report):
+    bins = [("accuracy", report["reliability"])]
+    bins += [("share_true", report[name]["reliability"]) for name in ("malignant", "melanoma")]
+    for name, rows in bins:
+        for row in rows:
+            assert (row[f"{name}_interval"] is None) == (row["n"] == 0)
+            if row["n"]:
+                low, high = row[f"{name}_interval"]
+                assert 0 <= low <= row[name] <= high <= 1 and low < high
+    for decision in ("balanced", "plain"):
+        shares = report["confusion_matrix"]["row_shares"][decision]
+        for truth, counts in zip(CLASSES, report["confusion_matrix"][decision], strict=True):
+            for decided, count in zip(CLASSES, counts, strict=True):
+                low, high = shares[truth][f"{decided}_interval"]
+                assert shares[truth][decided] == pytest.approx(count / sum(counts))
+                assert low - 1e-9 <= shares[truth][decided] <= high + 1e-9 and low < high
+    curve = report["malignant"]["roc"]
+    lows, highs = np.array(curve["sensitivity_intervals"]).T
+    assert len(lows) == len(curve["sensitivity"]) and (lows <= highs).all() and (lows < highs).any()
+    low, high = report["ece_by_chance_interval"]
+    assert low < report["ece_by_chance"] < high
+
+
+def test_told_facts_are_held_against_none_on_the_same_photographs(report):
+    none = report["metadata"]["none"]
+    assert set(report["metadata_differences"]) == set(report["metadata"]) - {"none"}
+    for known, changed in report["metadata_differences"].items():
+        for name in ("accuracy", "balanced_accuracy", "log_loss", "ece"):
+            assert changed[name] == pytest.approx(report["metadata"][known][name] - none[name])
+        recall = report["metadata"][known]["melanoma"]["recall_balanced"] - none["melanoma"]["recall_balanced"]
+        assert changed["melanoma"]["recall_balanced"] == pytest.approx(recall)
+    low, high = report["metadata_differences"]["age+sex+site"]["malignant"]["auc_interval"]
+    assert low <= report["metadata_differences"]["age+sex+site"]["malignant"]["auc"] <= high
+
+
+def test_report_brings_its_own_command(report, tiny_dataset):
+    assert report["made_by"]["command"].startswith(f"python -m ml.evaluate --data {tiny_dataset} --json ")
+    assert report["made_by"]["seconds"] >= 0
+
+
 def test_told_facts_matter_and_untold_ones_do_not(stand_in, tiny_dataset, tmp_path, report):
     assert set(report["metadata"]) == {"+".join(known) or "none" for known in evaluate.SUBSETS}
     assert report["metadata"]["none"]["malignant"]["auc"] != report["malignant"]["auc"]

@@ -104,6 +104,22 @@ def test_roc_runs_from_corner_to_corner_and_has_the_area_of_the_auc():
     assert np.trapezoid(true, false) == pytest.approx(metrics.auc(is_positive, scores))
 
 
+def test_sensitivities_at_rates_of_false_positives_are_those_of_the_roc():
+    is_positive = np.array([True, False, True, True, False, False])
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.5])
+    reached = metrics.sensitivities_at(is_positive, scores, np.array([0, 0.3, 1 / 3, 0.9, 1]))
+    assert reached == pytest.approx([1 / 3, 1 / 3, 1, 1, 1])
+    weights = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 0, 2, 1, 1], [1, 0, 1, 1, 0, 0]])
+    rows = metrics.sensitivities_at(is_positive, scores, np.array([0, 1 / 3]), weights)
+    assert rows[:2] == pytest.approx(np.array([[1 / 3, 1], [1 / 3, 1]]))
+    assert np.isnan(rows[2]).all(), "without a negative there is no rate"
+
+
+def test_row_shares_are_those_of_the_true_class():
+    shares = metrics.row_shares(np.array([[3, 1], [0, 0]]))
+    assert shares[0].tolist() == [0.75, 0.25] and np.isnan(shares[1]).all()
+
+
 def test_calibration_error_of_a_classifier_that_is_ten_points_too_sure():
     probabilities = np.tile([0.9, 0.1], (10, 1))
     labels = np.array([0] * 8 + [1] * 2)
@@ -164,12 +180,30 @@ def test_reverse_interval_of_answers_that_are_right_as_often_as_they_say_reaches
     assert np.mean(reverse < 0.01) >= 0.8
 
 
+def test_reverse_interval_holds_a_known_error_far_more_often_than_percentiles():
+    random = np.random.default_rng(1)
+    held = []
+    for seed in range(60):
+        sure = random.uniform(0.5, 1, 400)
+        labels = (random.random(400) >= sure - 0.04).astype(int)
+        probabilities = np.stack([sure, 1 - sure], axis=1)
+
+        def measure(weights=None, labels=labels, probabilities=probabilities):
+            return {"ece": metrics.expected_calibration_error(labels, probabilities, weights)}
+
+        interval = metrics.intervals(measure, metrics.bootstrap_weights(np.arange(400), 200, seed))["ece"]
+        reverse = metrics.reverse_interval(measure()["ece"], interval)
+        held.append([low <= 0.04 <= high for low, high in (interval, reverse)])
+    percentile, reverse = np.mean(held, axis=0)
+    assert reverse >= 0.8 > percentile + 0.1
+
+
 def test_chance_alone_leaves_an_error_that_more_photographs_make_smaller():
     random = np.random.default_rng(0)
     few, many = random.uniform(0.5, 1, 300), random.uniform(0.5, 1, 30_000)
-    by_chance = metrics.chance_calibration_error(few)
+    by_chance = metrics.chance_calibration_errors(few).mean()
     probabilities = np.stack([few, 1 - few], axis=1)
     drawn = [(random.random(300) >= few).astype(int) for _ in range(300)]
     measured = [metrics.expected_calibration_error(labels, probabilities) for labels in drawn]
     assert by_chance == pytest.approx(np.mean(measured), rel=0.05)
-    assert metrics.chance_calibration_error(many) < by_chance / 5
+    assert metrics.chance_calibration_errors(many).mean() < by_chance / 5

@@ -1,5 +1,6 @@
 """The page of plots."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="needs matplotlib, a training requirement")
@@ -55,3 +56,16 @@ def test_title_tells_of_lesions_where_a_table_names_them(stand_in, tiny_dataset,
     report = run(tmp_path, "--data", tiny_dataset) | {"n": 5, "n_lesions": lesions}
     plots.draw_page(report, tmp_path / "page.svg")
     assert f"<!-- test-1, whole folder: {told}" in (tmp_path / "page.svg").read_text()
+
+
+def test_curve_has_a_band_and_bins_have_brackets(axes):
+    curve = {"false_positive_rate": [0, 1], "sensitivity": [0.5, 1], "sensitivity_intervals": [[0.3, 0.7], [1, 1]]}
+    points = {"sensitivity_95": {"sensitivity": 0.9, "specificity": 0.5}}
+    plots.draw_roc(axes, {"auc": 0.8, "roc": curve, "operating_points": points})
+    (band,) = axes.collections
+    assert (band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()) == (0.3, 1)
+    axes.clear()
+    bins = [{"n": 4, "confidence": 0.6, "accuracy": 0.5, "accuracy_interval": [0.2, 0.9]}, {"n": 0}]
+    plots.draw_reliability(axes, {"n": 4, "reliability": bins, "ece": 0.1})
+    brackets = axes.collections[0].get_segments()
+    assert brackets[0] == pytest.approx(np.array([[0.6, 0.2], [0.6, 0.9]]))

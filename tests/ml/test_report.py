@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.labels import INDEX
-from ml.report import Case, counted_in, report
+from ml.report import Case, counted_in, differences, report
 from tests.ml.tiny import settings
 
 
@@ -49,3 +49,24 @@ def test_what_rests_on_too_few_has_no_interval():
     assert seen["malignant"]["auc"] == seen["balanced_accuracy"] == 1
     assert seen["malignant"]["auc_interval"] is seen["balanced_accuracy_interval"] is None
     assert seen["malignant"]["sensitivity_interval"] == pytest.approx([0.207, 1], abs=0.001)
+
+
+def test_differences_are_of_the_same_photographs_resampled_together():
+    """Told a fact, the same classifier is surer: what both share of a drawing is no doubt about the gain."""
+    random = np.random.default_rng(0)
+    labels = random.choice([INDEX["mel"], INDEX["nv"]], 200)
+    right = np.eye(7)[labels] * 0.3 + random.dirichlet(np.ones(7), 200) * 0.7
+    thresholds = {target: {"sensitivity_95": 0.3} for target in ("malignancy", "melanoma")}
+    base, told = (
+        Case(labels, p / p.sum(axis=1, keepdims=True), p > 0.1, np.full(7, 1 / 7), thresholds)
+        for p in (right, right + 0.02 * np.eye(7)[labels])
+    )
+    lesions = np.arange(200)
+    changed = differences(told, base, lesions, repeats=200)
+    ours, theirs = (report(case, lesions, repeats=200, with_details=False) for case in (told, base))
+    assert changed["log_loss"] == pytest.approx(ours["log_loss"] - theirs["log_loss"])
+    low, high = changed["log_loss_interval"]
+    assert low <= changed["log_loss"] <= high < 0
+    assert high - low < (ours["log_loss_interval"][1] - ours["log_loss_interval"][0]) / 3
+    same = differences(base, base, lesions, repeats=100)
+    assert same["ece"] == 0 and same["ece_interval"] is None
