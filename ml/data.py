@@ -16,8 +16,8 @@ import filecmp
 import hashlib
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from ml.tables import PICTURE_SUFFIXES, DatasetError, read_photographs, read_row
 
 FRACTIONS = {"train": 0.72, "validation": 0.06, "calibration": 0.10, "test": 0.12}
 MANIFESTS = Path(__file__).parent / "manifests"
+FACTS = {"age": "age", "sex": "sex", "localization": "site"}  # a table's column to the field of a Record
+UNTOLD = ("", "unknown", "nan", "na", "n/a", "none", "null")
+NAMED = 10  # of a list that may be long
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,27 @@ class Record:
 def read_dataset(directory: Path | str) -> list[Record]:
     """Every image a folder's table names, ordered by image id.
 
-    A row that tells no diagnosis may lack its picture, and is then left out. Raises DatasetError when the
-    folder has no table that is understood, when its table lacks a column, when a row with a diagnosis has no
-    picture, two unlike ones or an unknown diagnosis, or is there twice.
+    A row that tells no diagnosis may lack its picture, and is then left out; a fact that is not understood
+    is unknown. Both are counted on stderr. Raises DatasetError when the folder has no table that is
+    understood, when its table lacks a column, when a row with a diagnosis has no picture, two unlike ones or
+    an unknown diagnosis, or is there twice.
     """
     directory = Path(directory)
     pictures, twins = _pictures(directory)
-    told = [_record(row, pictures) for row in read_photographs(directory)]
+    rows = read_photographs(directory)
+    told = [_record(row, pictures) for row in rows]
     records = [record for record in told if record.path or record.label]
     _check(directory, records, twins)
+    if left_out := len(told) - len(records):
+        print(f"rows with neither a diagnosis nor a picture, left out: {left_out}", file=sys.stderr)
+    _name_facts_not_understood(rows, told)
     return sorted(records, key=lambda record: record.image_id)
+
+
+def shortened(items: Sequence[str], separator: str = ", ") -> str:
+    """The first NAMED of the items, and how many more there are."""
+    more = [f"and {len(items) - NAMED} more"] if len(items) > NAMED else []
+    return separator.join([*items[:NAMED], *more])
 
 
 def load_pixels(records: list[Record], size: int, out: np.ndarray | None = None) -> np.ndarray:
@@ -83,7 +97,8 @@ def split_records(records: list[Record], seed: int = 0) -> dict[str, list[Record
 
     All images of a lesion, and of lesions that share a near-identical image, end in one
     part. Groups are dealt out class by class, each to the part that is furthest below its
-    share of the class, so the parts keep the class frequencies.
+    share of the class, so the parts keep the class frequencies. Raises DatasetError where the lesions
+    are so few that a part would stay empty.
     """
     groups = defaultdict(list)
     for record, group in zip(records, group_lesions(records), strict=True):
@@ -99,6 +114,8 @@ def split_records(records: list[Record], seed: int = 0) -> dict[str, list[Record
         name = max(FRACTIONS, key=lambda part: FRACTIONS[part] * total - counts[part][label])
         parts[name].extend(group)
         counts[name][label] += len(group)
+    if empty := [name for name, part in parts.items() if not part]:
+        raise DatasetError(f"too few lesions ({len(_lesion_ids(records))}): no photograph for {', '.join(empty)}")
     return {name: sorted(part, key=lambda record: record.image_id) for name, part in parts.items()}
 
 
@@ -159,7 +176,7 @@ def read_split(records: list[Record], name: str, directory: Path = MANIFESTS) ->
     wanted = [row["image_id"] for row in read_rows(path)]
     missing = [image_id for image_id in wanted if image_id not in known]
     if missing:
-        raise DatasetError(f"{len(missing)} images of {name} are missing: " + ", ".join(missing))
+        raise DatasetError(f"{len(missing)} images of {name} are missing: {shortened(missing)}")
     return [known[image_id] for image_id in wanted]
 
 
@@ -200,7 +217,7 @@ def _record(row: dict[str, str | None], pictures: dict[str, Path]) -> Record:
         lesion_id=row["lesion_id"],
         path=pictures.get(row["image_id"]),
         label=row["dx"],
-        age=float(age) if age.replace(".", "", 1).isdigit() else None,
+        age=float(age) if age.replace(".", "", 1).isdecimal() else None,
         sex=_known(row.get("sex"), SEXES),
         site=_known(row.get("localization"), SITES),
         source=row.get("dataset") or None,
@@ -211,6 +228,15 @@ def _record(row: dict[str, str | None], pictures: dict[str, Path]) -> Record:
 def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
     word = (value or "").lower()  # as ml.metadata reads it
     return word if word in vocabulary else None
+
+
+def _name_facts_not_understood(rows: list[dict[str, str | None]], records: list[Record]) -> None:
+    for column, fact in FACTS.items():
+        told = [row.get(column, "") for row, record in zip(rows, records, strict=True) if getattr(record, fact) is None]
+        odd = Counter(value for value in told if value.lower() not in UNTOLD)
+        if odd:
+            values = shortened([repr(value) for value, _ in odd.most_common()])
+            print(f"{column}, not understood and taken as unknown: {odd.total()} ({values})", file=sys.stderr)
 
 
 def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> None:
@@ -233,7 +259,7 @@ def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> No
     if not records:
         faults.append("no image is listed")
     if faults:
-        raise DatasetError(f"{directory}, {len(faults)} faults:\n" + "\n".join(faults))
+        raise DatasetError(f"{directory}, {len(faults)} faults:\n" + shortened(faults, "\n"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -243,7 +269,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="another one, another split")
     options = parser.parse_args(arguments)
     try:
-        records = [record for record in read_dataset(options.data) if record.label is not None]
+        known = read_dataset(options.data)
+        records = [record for record in known if record.label is not None]
+        if unlabelled := len(known) - len(records):
+            print(f"photographs without a diagnosis, left out: {unlabelled}", file=sys.stderr)
         parts = split_records(records, options.seed)
         write_manifests(parts, options.out, options.seed)
     except (OSError, ValueError) as error:

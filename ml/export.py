@@ -61,15 +61,18 @@ def to_tflite(served: keras.Model) -> bytes:
     import tensorflow as tf
 
     size = served.input_shape[1]
-    archive = keras.export.ExportArchive()
-    archive.track(served)
-    archive.add_endpoint(
-        name="serve",
-        fn=lambda image: {name: served(image, training=False)[name] for name in OUTPUTS},
-        input_signature=[keras.InputSpec(shape=(1, size, size, 3), dtype="float32", name="image")],
-    )
+
+    @tf.function(input_signature=[tf.TensorSpec((1, size, size, 3), tf.float32, name="image")])
+    def serve(image):
+        seen = served(image, training=False)
+        return {name: seen[name] for name in OUTPUTS}
+
+    # Not keras.export, which also writes every layer by itself and its gradients: it takes several times longer.
+    module = tf.Module()
+    module.serve, module.values = serve, [variable.value for variable in served.variables]
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     with tempfile.TemporaryDirectory() as folder:
-        archive.write_out(folder, verbose=False)
+        tf.saved_model.save(module, folder, signatures=serve, options=options)
         return store_as_eight_bits(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 
 

@@ -258,9 +258,7 @@ class _Pace(keras.callbacks.Callback):
         done = self.run._progress(self.batches * size, self.seconds())
         if done >= 1:
             self.model.stop_training = True
-        start = self.run._progress()
-        left = self.seconds() * (1 - done) / max(done - start, 1e-9)
-        self.bar.set_postfix_str(f"phase {done:.0%}, {max(left, 0) / 60:.0f} min left", False)
+        self.bar.set_postfix_str(f"phase {history.time_left(done, self.run._progress(), self.seconds())}", False)
         self.bar.update(size)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -33,6 +33,12 @@ def bar(total: int, epoch: int):
     return tqdm(total=total, desc=f"epoch {epoch}", unit="img", mininterval=interval)
 
 
+def time_left(done: float, begun: float, seconds: float) -> str:
+    """How far it is (0..1) and what it still takes at the pace of the last `seconds`, which began at `begun`."""
+    left = seconds * (1 - done) / max(done - begun, 1e-9)
+    return f"{done:.0%}, {max(left, 0) / 60:.0f} min left"
+
+
 def text(value) -> str:
     """Four significant digits for a float, anything else as it is."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

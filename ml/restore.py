@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -74,7 +75,8 @@ def _stored_weights(path: Path, named: re.Pattern) -> list[tuple[np.ndarray, np.
     )
     interpreter.allocate_tensors()
     interpreter.invoke()
-    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    # Behind its own name an operation has those of what was merged into it, which may be another network's too.
+    names = {tensor["index"]: tensor["name"].partition(";")[0] for tensor in interpreter.get_tensor_details()}
     weights = []
     for operation in interpreter._get_ops_details():
         if operation["op_name"] in WEIGHTED and named.search(names[operation["outputs"][0]]):
@@ -131,12 +133,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="run folder to write")
     parser.add_argument("--network", type=int, default=1, help="of an artefact with several, counted from 1")
     options = parser.parse_args(arguments)
+    started = time.monotonic()
     try:
         records = read_split(read_dataset(options.data), "train", options.manifests)
         metadata = restore(options.artifact, options.out, records[:PHOTOGRAPHS], options.network)
     except (OSError, ValueError) as error:
         print(f"cannot restore: {error}", file=sys.stderr)
         return 1
+    # From which artefact is no more to be read from its folder, once another took its place there.
+    step = model_json.step("ml.restore", arguments or sys.argv[1:], started) | {"artifact": metadata["version"]}
+    steps = json.loads((options.out / STEPS).read_text())
+    (options.out / STEPS).write_text(json.dumps([*steps, step], indent=2) + "\n")
     print(f"network {options.network} of {metadata['version']}")
     return 0
 

@@ -12,16 +12,17 @@ import numpy as np
 from PIL import Image
 
 from ml import negatives, preprocess
+from ml.data import shortened
 from ml.labels import CLASSES, MALIGNANT_INDICES
 from ml.metadata import softmax
 from ml.observe import labels_of, observe_images, observe_paths
 from ml.out_of_distribution import Detector, fit_detector, is_strange
+from ml.tables import PICTURE_SUFFIXES
 
 PASSED = 0.99
 LARGEST_CLASS = 500
 # Every level of every pixel is multiplied by a factor drawn from here, evenly in its logarithm.
 EXPOSURES = (0.45, 1.4)
-OTHERS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def fit_strangeness(artifact: Path, train: list, usual: np.ndarray, *, workers: int = 2, cache: Path | None = None):
@@ -63,14 +64,15 @@ def at_most(records: list, count: int) -> list:
 def measure_strangers(artifact: Path, detector: Detector, threshold: float, others: Path | None = None) -> dict:
     """The share of pictures of other things that the threshold stops, a kind.
 
-    others: a folder of further pictures, if there is one. Raises preprocess.UnreadableImage, naming
-    the file, for one that cannot be read.
+    others: a folder of further pictures, if there is one. Raises preprocess.UnreadableImage, before any is
+    measured, for those that cannot be read.
     """
     kinds = negatives.generated(each=20, seed=1)
     kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
     kinds = {kind: [partial(Image.Image.copy, picture) for picture in pictures] for kind, pictures in kinds.items()}
     if others:
-        paths = sorted(path for path in others.rglob("*") if path.suffix.lower() in OTHERS)
+        paths = sorted(path for path in others.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+        _check(paths)
         kinds["other pictures"] = [partial(_decode, path) for path in paths]
     result = {}
     for kind, pictures in kinds.items():
@@ -79,6 +81,17 @@ def measure_strangers(artifact: Path, detector: Detector, threshold: float, othe
             is_stopped = is_strange(detector.score(seen.features), threshold, seen.has_colour)
             result[kind] = {"n": len(pictures), "stopped": float(is_stopped.mean())}
     return result
+
+
+def _check(paths: list[Path]) -> None:
+    faults = []
+    for path in paths:
+        try:
+            _decode(path)
+        except (preprocess.UnreadableImage, OSError) as error:
+            faults.append(str(error))
+    if faults:
+        raise preprocess.UnreadableImage("\n".join([f"{len(faults)} unreadable files:", shortened(faults, "\n")]))
 
 
 def _decode(path: Path) -> Image.Image:

@@ -102,7 +102,7 @@ class TorchRun:
         config = self.config
         positions = draw(self.labels["train"], self.prior, config.epoch_images, (config.seed, number))
         positions = torch.from_numpy(positions).to(self.device)
-        started, losses = time.monotonic(), []
+        started, losses, bar = time.monotonic(), [], history.bar(len(positions), number)
         size = config.size_at(self._progress())
         augmentation = TorchAugmentation(size, AugmentationConfig(**config.augmentation))
         self.network.train()
@@ -111,8 +111,12 @@ class TorchRun:
             rate = config.rate_at(self.images, self._progress())
             losses.append(self._step(augmentation, chosen, rate))
             self.images += config.batch_size
+            spent = time.monotonic() - self.started
+            bar.set_postfix_str(f"run {history.time_left(self._progress(), 0, spent)}", False)
+            bar.update(config.batch_size)
             if self._progress() >= 1 or config.size_at(self._progress()) != size:
                 break
+        bar.close()
         row = {
             "epoch": number,
             "phase": "whole",

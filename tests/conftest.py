@@ -49,12 +49,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: bool(item.get_closest_marker("slow")) + 2 * bool(item.get_closest_marker("e2e")))
 
 
+SHARE_TRAININGS = {f"tests/ml/test_{name}.py" for name in ("average", "export_chain", "train")}
+
+
 class Shares(LoadFileScheduling):
     """Which tests stay together where the suite is shared out to several processes."""
 
     def _split_scope(self, nodeid):
-        # The model's tests share trainings of minutes; of the others, a file's share what it sets up.
-        return "tests/ml" if nodeid.startswith("tests/ml/") else super()._split_scope(nodeid)
+        file = super()._split_scope(nodeid)
+        return "trainings" if file in SHARE_TRAININGS else file
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -1,5 +1,6 @@
 """Fixtures of the model's tests. They need neither the portal nor, most of them, tensorflow."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ def tiny_dataset(tmp_path_factory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("tiny"), lesions=18)
 
 
+@pytest.fixture
+def writable(tiny_dataset, tmp_path) -> Path:
+    """A copy of the tiny data set that a test may change."""
+    return shutil.copytree(tiny_dataset, tmp_path / "data")
+
+
 @pytest.fixture(scope="session")
 def tiny_manifests(tiny_dataset, tmp_path_factory) -> Path:
     """The split of the tiny data set."""
@@ -25,23 +32,33 @@ def tiny_manifests(tiny_dataset, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trainings(tiny_dataset, tiny_manifests, tmp_path_factory) -> dict:
-    """The same training twice: "whole", and "killed" by SIGKILL in its second epoch and resumed.
+def killed(tiny_dataset, tiny_manifests, tmp_path_factory) -> dict:
+    """A training that was killed by SIGKILL in its second epoch and resumed: its "run" folder, the "state" that
+    it had saved when it was killed, and the "status" it ended with then."""
+    run = tmp_path_factory.mktemp("trainings") / "killed"
+    status = training.kill_after_first_epoch(training.start(run, tiny_dataset, tiny_manifests), run)
+    state = training.read_state(run)
+    training.finish(training.start(run, tiny_dataset, tiny_manifests), run)
+    return {"run": run, "state": state, "status": status}
 
-    "state" is what the killed one had saved by then, "status" how it ended.
-    """
+
+@pytest.fixture(scope="session")
+def whole(tiny_dataset, tiny_manifests, tmp_path_factory) -> dict[str, Path]:
+    """The run folders of the same training in one go: "plain", and "graph" with the step as TensorFlow compiles it."""
     folder = tmp_path_factory.mktemp("trainings")
-    whole, killed = folder / "whole", folder / "killed"
-    beside = training.start(whole, tiny_dataset, tiny_manifests)
+    runs = {"plain": folder / "plain", "graph": folder / "graph"}
+    started = {
+        name: training.start(run, tiny_dataset, tiny_manifests, with_graph=name == "graph")
+        for name, run in runs.items()
+    }
     try:
-        status = training.kill_after_first_epoch(training.start(killed, tiny_dataset, tiny_manifests), killed)
-        state = training.read_state(killed)
-        training.finish(training.start(killed, tiny_dataset, tiny_manifests), killed)
-        training.finish(beside, whole)
+        for name, process in started.items():
+            training.finish(process, runs[name])
     finally:
-        beside.kill()
-        beside.wait()
-    return {"whole": whole, "killed": killed, "state": state, "status": status}
+        for process in started.values():
+            process.kill()
+            process.wait()
+    return runs
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from ml import card, evaluate, negatives, preprocess
+from ml import card, evaluate, model_json, negatives, preprocess
 from ml.classifier import ARTIFACT, VIEWS
+from ml.config import TrainConfig
 from ml.data import MANIFESTS, read_dataset, read_split
 from ml.labels import CLASSES
 from ml.observe import facts_of
+from tests.ml import known_answers
 from tests.ml.tiny import paint_lesion
 
 KEYS = {
@@ -68,6 +70,26 @@ def test_it_is_small_and_agreed_with_keras(shipped):
     assert max(checked["largest_difference"].values()) <= 1e-3
 
 
+@pytest.mark.slow
+def test_its_networks_still_agree_with_keras(shipped, tiny_dataset, tmp_path):
+    """What the export measured once holds for the file that is here: its kernels, put back into Keras."""
+    pytest.importorskip("tensorflow", reason="needs tensorflow: pip install -r requirements-train.txt")
+    from ml import export, model, restore
+
+    size, records = shipped.metadata["input_size"], read_dataset(tiny_dataset)[::40]
+    networks = []
+    for number in range(1, len(model_json.networks(shipped.metadata)) + 1):
+        run = tmp_path / str(number)
+        restore.restore(ARTIFACT, run, records, number)
+        network = model.build_model(TrainConfig.read(run).input_size, weights=run / "best.weights.h5")
+        networks.append(export.with_middle_features(model.serving_model(network), f"network_{number}"))
+    served = model.enlarging(export.side_by_side(networks), size)
+    tensors = [preprocess.to_tensor(preprocess.decode(record.path.read_bytes()), size) for record in records]
+    worst, logits = export.agreement(served, shipped._runtime, tensors)
+    assert max(worst.values()) <= 1e-3
+    assert np.ptp(logits, axis=0).max() > 0.1  # it tells the pictures apart
+
+
 def test_mean_of_the_maps_and_a_constant_are_the_logits(shipped):
     gaps = []
     for label in ("mel", "nv", "bcc"):
@@ -100,7 +122,22 @@ def test_pictures_of_other_things_are_stopped(shipped, kind):
     assert sum(stopped) >= 4
 
 
+def test_answers_are_kept_for_this_model_and_for_the_photographs_of_the_rule(shipped):
+    kept = json.loads(known_answers.PATH.read_text())
+    assert kept["model_version"] == shipped.version, known_answers.RENEWED
+    assert list(kept["answers"]) == known_answers.chosen_ids(), known_answers.RENEWED
+
+
 def test_known_answers_on_real_photographs(shipped, ham10000):
+    kept = json.loads(known_answers.PATH.read_text())["answers"]
+    for image_id, got in known_answers.answers(shipped, ham10000).items():
+        told = f"{image_id}: {known_answers.RENEWED}"
+        assert got["probabilities"] == pytest.approx(kept[image_id]["probabilities"], abs=0.01), told
+        assert got["predicted_class"] == kept[image_id]["predicted_class"], told
+        assert got["is_flagged"] == kept[image_id]["is_flagged"], told
+
+
+def test_answers_on_real_photographs_are_mostly_right(shipped, ham10000):
     """Six calibration photographs of each class: enough to see a swapped class order, a wrong
     preprocessing or a broken calibration, few enough to be quick. The test split stays unread."""
     records = read_split(read_dataset(ham10000), "calibration")

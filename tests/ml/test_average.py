@@ -1,5 +1,6 @@
 """Averaged weights: the mean of what the files hold, in a run folder that can be exported and says where it is from."""
 
+import functools
 import shutil
 from dataclasses import replace
 
@@ -18,12 +19,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def run(trainings):
-    return trainings["killed"]
+def run(killed):
+    return killed["run"]
+
+
+@functools.cache
+def network():
+    return build_model(training.SIZE, 0.0)
 
 
 def weights_of(folder):
-    return build_model(training.SIZE, 0.0, folder / "best.weights.h5").get_weights()
+    network().load_weights(folder / "best.weights.h5")
+    return network().get_weights()
 
 
 def test_it_is_the_mean_of_the_best_and_the_last_weights(run, tmp_path):

@@ -10,7 +10,7 @@ pytest.importorskip("scipy", reason="needs scipy, a training requirement")
 from ml import calibrate, classifier, metrics, negatives, predict
 from ml.labels import CLASSES
 from ml.metadata import FACTS, Fusion, softmax
-from tests.ml.tiny import ColourRuntime, settings
+from tests.ml.tiny import ColourRuntime, paint_lesion, settings
 
 NOTHING = np.zeros(7)
 
@@ -172,10 +172,23 @@ def test_calibration_that_fails_leaves_everything_as_it_was(artefact, recalibrat
     before = json.loads((artefact / "model.json").read_text())
     others = tmp_path / "others"
     others.mkdir()
-    (others / "bad.jpg").write_bytes(b"no picture")
+    for number in range(12):
+        (others / f"bad{number:02}.{('jpg', 'tif')[number % 2]}").write_bytes(b"no picture")
     assert recalibrate("--others", others, status=1) == before
-    assert capsys.readouterr().err.startswith(f"cannot calibrate: {others / 'bad.jpg'}: not a readable photograph")
+    first, *named, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("cannot calibrate: 12 unreadable files:", "and 2 more")
+    assert [line.split(": ")[0] for line in named] == [str(path) for path in sorted(others.iterdir())[:10]]
     assert [path.name for path in artefact.iterdir()] == ["model.json"]
+
+
+def test_other_pictures_of_every_form_are_shown_to_the_detector(artefact, recalibrate, tmp_path):
+    forms = ("jpg", "JPEG", "png", "webp", "bmp", "tif", "tiff")
+    for number, form in enumerate(forms):
+        paint_lesion("mel", number).save(tmp_path / f"{number}.{form}")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "notes.txt").write_text("none")
+    fitted = recalibrate("--others", tmp_path)
+    assert fitted["out_of_distribution"]["stopped"]["other pictures"]["n"] == len(forms)
 
 
 def test_detector_that_is_missing_or_another_is_refused(artefact, recalibrate, tmp_path, capsys):

@@ -1,52 +1,14 @@
-"""Both layouts, the lesion-grouped split, the manifests."""
+"""Both layouts: which photographs a folder holds, and what its tables tell of them."""
 
 import csv
-import json
 import shutil
-from collections import Counter
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from ml.data import (
-    FRACTIONS,
-    MANIFESTS,
-    DatasetError,
-    load_pixels,
-    main,
-    read_dataset,
-    read_split,
-    split_records,
-    write_manifests,
-)
+from ml.data import DatasetError, load_pixels, read_dataset
 from ml.labels import CLASSES
-from ml.made_with import SIGNS
-from ml.perceptual_hash import near_identical, perceptual_hash
-from tests.ml.tiny import paint_lesion
-
-
-@pytest.fixture
-def writable(tiny_dataset, tmp_path):
-    return shutil.copytree(tiny_dataset, tmp_path / "data")
-
-
-def write_isic(folder, labels, lesions=None):
-    folder.mkdir()
-    for number, label in enumerate(labels):
-        paint_lesion(label, number).save(folder / f"ISIC_{number:07d}.jpg")
-    with (folder / "truth.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"])
-        for number, label in enumerate(labels):
-            order = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
-            writer.writerow([f"ISIC_{number:07d}", *(float(name == label) for name in order)])
-    if lesions:
-        with (folder / "grouping.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["image", "lesion_id"])
-            writer.writerows((f"ISIC_{n:07d}", lesion) for n, lesion in enumerate(lesions))
-    return folder
+from tests.ml.tiny import paint_lesion, write_isic
 
 
 def test_ham10000_rows_become_records_and_unknown_facts_none(tiny_dataset):
@@ -113,6 +75,29 @@ def test_facts_are_read_as_serving_reads_them(writable):
     assert (record.age, record.sex, record.site) == (62.0, "male", "back")
 
 
+def test_facts_that_are_not_understood_are_unknown_and_named(writable, capsys):
+    table = writable / "HAM10000_metadata.csv"
+    read_dataset(writable)
+    assert capsys.readouterr().err == ""
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        row["age"] = "forty" if number < 3 else "²" if number == 3 else "unknown"
+        row["localization"] = f"Place {number:02}" if number < 15 else "Back"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    records = read_dataset(writable)
+    assert {record.age for record in records} == {None}
+    assert sum(record.site is None for record in records) == 15
+    places = ", ".join(f"'Place {number:02}'" for number in range(10))
+    assert capsys.readouterr().err.splitlines() == [
+        "age, not understood and taken as unknown: 4 ('forty', '²')",
+        f"localization, not understood and taken as unknown: 15 ({places}, and 5 more)",
+    ]
+
+
 def test_what_a_diagnosis_rests_on_is_read_where_it_is_told(writable):
     assert {record.dx_type for record in read_dataset(writable)} == {"histo"}
     table = writable / "HAM10000_metadata.csv"
@@ -164,7 +149,16 @@ def test_missing_pictures_and_unknown_diagnoses_are_all_named(writable):
     assert "'scc' is not one of" in str(error.value)
 
 
-def test_row_without_a_diagnosis_needs_no_picture(writable):
+def test_long_list_of_faults_is_cut_and_counted(writable):
+    shutil.rmtree(writable / "images")
+    with pytest.raises(DatasetError) as error:
+        read_dataset(writable)
+    first, *named, last = str(error.value).splitlines()
+    assert first == f"{writable}, 168 faults:"
+    assert (len(named), last) == (10, "and 158 more")
+
+
+def test_row_without_a_diagnosis_needs_no_picture(writable, capsys):
     table = writable / "HAM10000_metadata.csv"
     before = read_dataset(writable)
     for record in before[:2]:
@@ -173,6 +167,7 @@ def test_row_without_a_diagnosis_needs_no_picture(writable):
     records = read_dataset(writable)
     assert [r.image_id for r in records] == [r.image_id for r in before[1:]]
     assert [r.label for r in records[:2]] == [None, before[2].label]
+    assert capsys.readouterr().err == "rows with neither a diagnosis nor a picture, left out: 1\n"
 
 
 def test_a_folder_without_a_table_is_refused(tmp_path):
@@ -196,102 +191,3 @@ def test_pixels_follow_the_records_order(tiny_dataset):
     assert pixels.shape == (5, 24, 24, 3)
     assert pixels.dtype == np.uint8
     assert (load_pixels([records[4]], 24)[0] == pixels[4]).all()
-
-
-def test_no_lesion_is_in_two_parts_and_nothing_is_lost(tiny_dataset):
-    records = read_dataset(tiny_dataset)
-    parts = split_records(records, seed=1)
-    assert sorted(r.image_id for part in parts.values() for r in part) == [r.image_id for r in records]
-    homes = [{record.lesion_id for record in part} for part in parts.values()]
-    assert sum(len(home) for home in homes) == len(set.union(*homes))
-
-
-def test_each_part_gets_its_share_of_each_class(tiny_dataset):
-    records = read_dataset(tiny_dataset)
-    totals = Counter(record.label for record in records)
-    for name, part in split_records(records, seed=1).items():
-        counts = Counter(record.label for record in part)
-        for label in CLASSES:
-            assert abs(counts[label] - FRACTIONS[name] * totals[label]) <= 2
-
-
-def test_the_split_depends_on_the_seed_alone(tiny_dataset):
-    records = read_dataset(tiny_dataset)
-    assert split_records(records, seed=1) == split_records(records, seed=1)
-    assert split_records(records, seed=1) != split_records(records, seed=2)
-
-
-def test_lesions_that_share_a_picture_under_two_ids_stay_together(writable):
-    records = read_dataset(writable)
-    first = records[0]
-    others = [r for r in records if r.label == first.label and r.lesion_id != first.lesion_id][:4]
-    for other in others:
-        # The same picture again, smaller and compressed harder.
-        with Image.open(first.path) as image:
-            image.resize((100, 75)).save(other.path, quality=70)
-    for seed in range(3):
-        parts = split_records(records, seed=seed)
-        together = {first.lesion_id, *(other.lesion_id for other in others)}
-        homes = [n for n, part in parts.items() if together & {r.lesion_id for r in part}]
-        assert len(homes) == 1
-
-
-def test_unlike_pictures_are_not_near_identical():
-    hashes = np.array([perceptual_hash(paint_lesion(label, seed)) for seed, label in enumerate(CLASSES)])
-    blank = perceptual_hash(Image.new("RGB", (50, 50)))
-    assert near_identical(np.vstack([hashes, blank, blank])) == []
-
-
-def test_manifests_give_the_split_back_and_notice_a_change(tiny_dataset, tmp_path):
-    records = read_dataset(tiny_dataset)
-    parts = split_records(records)
-    write_manifests(parts, tmp_path, seed=0)
-    for name, part in parts.items():
-        assert read_split(records, name, tmp_path) == part
-    with pytest.raises(DatasetError, match="are missing"):
-        read_split(records[:50], "train", tmp_path)
-    with (tmp_path / "test.csv").open("a") as file:
-        file.write("ISIC_9999999,HAM_x,nv\n")
-    with pytest.raises(DatasetError, match="does not match the hash"):
-        read_split(records, "test", tmp_path)
-    with pytest.raises(DatasetError, match="no manifest"):
-        read_split(records, "holdout", tmp_path)
-
-
-def test_command_writes_the_split_of_what_has_a_label(tmp_path, capsys):
-    folder = write_isic(tmp_path / "isic", ["nv", "mel", "vasc"])
-    truth = folder / "truth.csv"
-    truth.write_text(truth.read_text().replace("0.0,1.0\n", "0.0,0.0\n"))  # the vascular one is none of the seven
-    assert main(["--data", str(folder), "--out", str(tmp_path / "split")]) == 0
-    records = read_dataset(folder)
-    parts = {name: read_split(records, name, tmp_path / "split") for name in FRACTIONS}
-    assert sorted(record.label for part in parts.values() for record in part) == ["mel", "nv"]
-    assert capsys.readouterr().out.startswith(f"train {len(parts['train'])}, ")
-
-
-def test_command_says_which_picture_it_cannot_read(tmp_path, capsys):
-    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
-    (folder / "ISIC_0000001.jpg").write_bytes(b"no picture")
-    assert main(["--data", str(folder), "--out", str(tmp_path / "split")]) == 1
-    assert "ISIC_0000001.jpg" in capsys.readouterr().err
-    assert not (tmp_path / "split").exists()
-
-
-def test_the_committed_manifests_are_disjoint_by_lesion():
-    summary = json.loads((MANIFESTS / "manifest.json").read_text())
-    homes = []
-    for name in FRACTIONS:
-        with (MANIFESTS / f"{name}.csv").open() as file:
-            rows = list(csv.DictReader(file))
-        assert len(rows) == summary["parts"][name]["images"]
-        homes.append({row["lesion_id"] for row in rows})
-    assert sum(len(home) for home in homes) == len(set.union(*homes)) == 7470
-
-
-@pytest.mark.slow
-def test_the_committed_manifests_are_what_the_split_gives(ham10000, tmp_path):
-    write_manifests(split_records(read_dataset(ham10000)), tmp_path, seed=0)
-    for name in (*(f"{part}.csv" for part in FRACTIONS), "manifest.json"):
-        assert (tmp_path / name).read_bytes() == (MANIFESTS / name).read_bytes()
-    unlike = np.bitwise_count(np.load(tmp_path / SIGNS) ^ np.load(MANIFESTS / SIGNS))
-    assert unlike.mean() < 0.08, "of the eight bits of a byte another Pillow may round a few otherwise, no more"

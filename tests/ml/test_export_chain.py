@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def trained(trainings):
+def trained(killed):
     """A run that was killed and resumed."""
-    return trainings["killed"]
+    return killed["run"]
 
 
 @pytest.fixture(scope="module")

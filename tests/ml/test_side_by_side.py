@@ -1,6 +1,7 @@
 """Networks that answer side by side and come back out of the artefact, shown on one of a few layers."""
 
 import json
+import shlex
 
 import keras
 import numpy as np
@@ -115,7 +116,10 @@ def test_each_network_comes_back_as_it_answered_with_what_is_its_own(artifact, r
         assert logits_of(back, tensors) == pytest.approx(logits_of(run, tensors), rel=0.03, abs=0.15)
         assert TrainConfig.read(back) == TrainConfig.read(run)
         assert provenance.first_weights(back) == provenance.first_weights(run)
-        assert provenance.training_steps(back) == provenance.training_steps(run)
+        *before, step = provenance.training_steps(back)
+        assert before == provenance.training_steps(run)
+        assert step["command"] == shlex.join(["python", "-m", "ml.restore", *arguments, *shared])
+        assert step["artifact"] == model_json.read(artifact)["version"]
 
 
 def test_a_training_goes_on_from_a_restored_network_as_from_what_it_answers(artifact, records, tmp_path):

@@ -50,6 +50,7 @@ def test_a_network_learns_from_another_and_its_folder_is_not_trained_over(tiny_d
         (run / "asked.json").write_text(json.dumps(CONFIG | more))
         done = start("ml.train", *folders, "--out", run, "--config", run / "asked.json")
         assert done.returncode == 0, done.stderr
+        assert all(words in done.stderr for words in ("epoch 2: ", "run 100%, 0 min left"))
         assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {x.name for x in run.iterdir()}
     before, after = (build_model(training.SIZE, 0.0, run / "best.weights.h5").get_weights() for run in (first, second))
     assert all(np.isfinite(value).all() for value in after)

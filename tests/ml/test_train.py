@@ -32,29 +32,38 @@ class Cut(Exception):
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights_to_the_bit(trainings):
-    assert trainings["status"] == -signal.SIGKILL
-    assert trainings["state"][0]["progress"]["epoch"] == 1
-    (expected, whole), (got, killed) = (training.read_state(trainings[name]) for name in ("whole", "killed"))
+def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights_to_the_bit(killed, whole):
+    assert killed["status"] == -signal.SIGKILL
+    assert killed["state"][0]["progress"]["epoch"] == 1
+    (expected, in_one_go), (got, resumed) = (training.read_state(run) for run in (whole["plain"], killed["run"]))
     assert got["progress"]["epoch"] == expected["progress"]["epoch"] == 2
-    assert killed.keys() == whole.keys()
-    different = [name for name in whole if not np.array_equal(whole[name], killed[name])]
+    assert resumed.keys() == in_one_go.keys()
+    different = [name for name in in_one_go if not np.array_equal(in_one_go[name], resumed[name])]
     assert different == []
-    assert history(trainings["killed"]) == history(trainings["whole"])
-    assert "resuming after epoch 1" in (trainings["killed"] / "train.log").read_text()
+    assert history(killed["run"]) == history(whole["plain"])
+    assert "resuming after epoch 1" in (killed["run"] / "train.log").read_text()
 
 
 @pytest.mark.slow
-def test_the_killed_run_had_learnt_something_since(trainings):
-    _, before = trainings["state"]
-    _, after = training.read_state(trainings["killed"])
+def test_the_step_that_tensorflow_compiles_learns_the_same(whole):
+    plain, graph = (history(whole[name])[1:] for name in ("plain", "graph"))
+    for name in ("images", "rate"):
+        assert [row[name] for row in graph] == [row[name] for row in plain]
+    losses = [[float(row["loss"]) for row in rows] for rows in (plain, graph)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+@pytest.mark.slow
+def test_the_killed_run_had_learnt_something_since(killed):
+    _, before = killed["state"]
+    _, after = training.read_state(killed["run"])
     weights = [name for name in after if name.startswith("weight_")]
     assert sum(not np.array_equal(before[name], after[name]) for name in weights) > len(weights) / 2
 
 
 @pytest.mark.slow
-def test_a_run_leaves_its_settings_curves_and_best_weights(trainings):
-    run = trainings["killed"]
+def test_a_run_leaves_its_settings_curves_and_best_weights(killed):
+    run = killed["run"]
     assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {path.name for path in run.iterdir()}
     assert sum(json.loads((run / "config.json").read_text())["class_prior"]) == pytest.approx(1, abs=1e-4)
     assert not list(run.rglob("*.part*"))
@@ -151,28 +160,31 @@ def test_the_averages_are_what_is_scored_and_kept(begin):
 
 # A run writes its settings; then an epoch its best weights, if they are, its state, its history and
 # its curves: here at the settings, at the state of the head, and at three writes of the epoch after it.
-@pytest.mark.parametrize("write", [0, 2, 5, 6, 7])
-def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypatch, write):
+def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypatch):
     whole = begin("whole")
     whole.run()
+    for write in (0, 2, 5, 6, 7):
+        with monkeypatch.context() as patch, pytest.raises(Cut):
+            patch.setattr(os, "replace", fails_after(write, os.replace))
+            begin(f"cut_at_{write}").run()
+        resumed = begin(f"cut_at_{write}")
+        resumed.run()
+        assert same(resumed.weights, whole.weights), write
+        assert same(resumed.optimizer, whole.optimizer), write
+        assert history(resumed.out) == history(whole.out), write
+        assert same_best(resumed.out, whole.out), write
 
-    replace, done = os.replace, []
 
-    def fail_at(source, target):
+def fails_after(writes, replace):
+    done = []
+
+    def place(source, target):
         done.append(target)
-        if len(done) == write + 1:
+        if len(done) == writes + 1:
             raise Cut
         replace(source, target)
 
-    monkeypatch.setattr(os, "replace", fail_at)
-    with pytest.raises(Cut):
-        begin("cut").run()
-    resumed = begin("cut")
-    resumed.run()
-    assert same(resumed.weights, whole.weights)
-    assert same(resumed.optimizer, whole.optimizer)
-    assert history(resumed.out) == history(whole.out)
-    assert same_best(resumed.out, whole.out)
+    return place
 
 
 def test_every_file_is_on_the_disk_before_it_takes_its_place(begin, monkeypatch):
@@ -262,28 +274,16 @@ def test_mixup_mixes_the_labels_that_are_learnt_otherwise_in_every_epoch(begin, 
 # --- what a run is given ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("init", "imagenet"), ("seed", 1), ("sampling", "natural"), ("oversample_to", 9)],
-)
-def test_a_begun_run_keeps_where_it_began_and_what_it_draws(begin, name, value):
+def test_a_begun_run_keeps_where_it_began_and_what_it_draws_and_may_be_made_longer(begin):
     begin("run", images=24).run()
     before = (begin("run").out / "config.json").read_bytes()
-    with pytest.raises(data.DatasetError, match=f"begun with {name} "):
-        begin("run", images=24, **{name: value}).run()
-    assert (begin("run").out / "config.json").read_bytes() == before
-
-
-def test_a_begun_run_is_not_gone_on_with_on_other_photographs(begin):
-    begin("run", images=24).run()
-    other = begin("run", images=24)
-    other.config = replace(other.config, class_counts=(1,) * len(CLASSES))
-    with pytest.raises(data.DatasetError, match="begun with class_counts "):
-        other.run()
-
-
-def test_a_begun_run_may_be_made_longer(begin):
-    begin("run", images=24).run()
+    others = {"init": "imagenet", "seed": 1, "sampling": "natural", "oversample_to": 9, "class_counts": (1,) * 7}
+    for name, value in others.items():
+        other = begin("run", images=24)
+        other.config = replace(other.config, **{name: value})
+        with pytest.raises(data.DatasetError, match=f"begun with {name} "):
+            other.run()
+        assert (other.out / "config.json").read_bytes() == before
     run = begin("run", images=48)
     run.run()
     assert run.progress["images"] == 48

@@ -65,6 +65,25 @@ def write_dataset(folder: Path, lesions: int, classes=CLASSES) -> Path:
     return folder
 
 
+def write_isic(folder: Path, labels: list[str], lesions: list[str] | None = None) -> Path:
+    """ISIC 2018's layout: a photograph of each label, with a one-hot truth and, where lesions are told, a grouping."""
+    folder.mkdir()
+    for number, label in enumerate(labels):
+        paint_lesion(label, number).save(folder / f"ISIC_{number:07d}.jpg")
+    with (folder / "truth.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"])
+        for number, label in enumerate(labels):
+            order = ["mel", "nv", "bcc", "akiec", "bkl", "df", "vasc"]
+            writer.writerow([f"ISIC_{number:07d}", *(float(name == label) for name in order)])
+    if lesions:
+        with (folder / "grouping.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "lesion_id"])
+            writer.writerows((f"ISIC_{n:07d}", lesion) for n, lesion in enumerate(lesions))
+    return folder
+
+
 class ColourRuntime:
     """Stands in for the network: how near the middle of the picture is to each class's colour.
 

@@ -11,13 +11,13 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 SIZE = 32
 PHOTOGRAPH = 24  # enlarged by the network
-# Two epochs of four steps each.
+# Two epochs of two steps each.
 CONFIG = {
     "init": "random",
     "input_size": SIZE,
     "stages": [[0.0, SIZE]],
     "cache_size": PHOTOGRAPH,
-    "batch_size": 4,
+    "batch_size": 8,
     "head_images": 0,
     "top_images": 0,
     "images": 32,
@@ -26,13 +26,24 @@ CONFIG = {
 }
 
 
-def start(run: Path, dataset: Path, manifests: Path) -> subprocess.Popen:
+# TensorFlow takes half a minute to make a graph of a step, far longer than these few steps take without one.
+COMMAND = ["-m", "ml.train"]
+WITHOUT_GRAPH = """
+import sys, tensorflow
+tensorflow.config.run_functions_eagerly(True)
+from ml import train
+sys.exit(train.main())
+"""
+
+
+def start(run: Path, dataset: Path, manifests: Path, with_graph: bool = False) -> subprocess.Popen:
     """A training of two epochs, begun or resumed. One thread: sums over more depend on their timing."""
     run.mkdir(exist_ok=True)
     config = run / "asked.json"
     config.write_text(json.dumps(CONFIG))
     folders = ["--data", dataset, "--manifests", manifests, "--out", run, "--config", config]
-    command = [sys.executable, "-m", "ml.train", *map(str, folders), "--threads", "1"]
+    command = COMMAND if with_graph else ["-c", WITHOUT_GRAPH]
+    command = [sys.executable, *command, *map(str, folders), "--threads", "1"]
     with (run / "train.log").open("a") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 
