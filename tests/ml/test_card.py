@@ -130,7 +130,7 @@ def test_calibration_error_is_told_with_what_it_is_worth(ece, interval, percenti
     assert card_notes.ece_note(report).endswith("0.023 on as many photographs, by chance alone.")
 
 
-def test_others_are_compared_by_both_decisions():
+def test_others_are_compared_by_each_decision():
     report = {"accuracy": 0.83, "accuracy_interval": [0.8, 0.86], "balanced_accuracy": 0.78}
     report |= {"balanced": {"accuracy": 0.76}, "plain": {"balanced_accuracy": 0.68}}
     report["per_class"] = {name: {"auc": 0.95} for name in CLASSES}
@@ -141,6 +141,9 @@ def test_others_are_compared_by_both_decisions():
     assert "by the predicted class accuracy 0.830 above 0.825 (within the interval), mean recall 0.680 not" in told
     assert "by the balanced decision accuracy 0.760 not above 0.825, mean recall 0.780 above 0.723" in told
     assert "| – | 0.856 | – | – |" in card_comparisons.others_table(report)
+    assert "leaning" not in told
+    report["leaning"] = {"accuracy": 0.71, "balanced_accuracy": 0.77, "mel": {"sensitivity": 0.76}}
+    assert "melanoma recall by the melanoma-leaning decision 0.760 above 0.74" in card_comparisons.others_note(report)
 
 
 def test_sizes_of_all_parts_are_told_of_the_artefacts_own_split_alone(tiny_manifests):

@@ -15,6 +15,14 @@ def test_balanced_decision_divides_by_the_prior():
     assert case.balanced_decisions[0] == INDEX["mel"]
 
 
+def test_the_leaning_decision_counts_melanoma_one_and_a_half_times():
+    prior = np.array(settings()["prior"])
+    halfway, short = (np.where(np.arange(7) == INDEX["mel"], share, 1.0) for share in (0.67, 0.66))
+    case = Case(np.zeros(2, int), np.stack([halfway, short]) * prior, np.ones((2, 7), bool), prior, {})
+    assert (case.leaning_decisions == INDEX["mel"]).tolist() == [True, False]
+    assert (case.balanced_decisions == INDEX["mel"]).tolist() == [False, False]
+
+
 def test_a_share_is_counted_in_lesions():
     """Each figure's own: two melanomas of one lesion, a mole, a keratosis."""
     labels = np.array([INDEX[name] for name in ("mel", "mel", "nv", "bkl")])
