@@ -99,9 +99,11 @@ def class_table(metrics: dict) -> str:
     for name in CLASSES:
         own = metrics["per_class"][name]
         covered = figure(metrics["conformal"]["per_class"][name], "coverage")
-        figures = [figure(own, key) for key in ("auc", "sensitivity", "specificity", "sensitivity_plain")]
+        figures = [figure(own, key) for key in ("auc", "marked", "sensitivity", "specificity", "sensitivity_plain")]
         rows.append([f"{name} ({NAMES[name]})", own["n"], *figures, covered])
-    return table(["class", "n", "AUC", "sensitivity", "specificity", "sensitivity, plain argmax", "coverage"], rows)
+    return table(
+        ["class", "n", "AUC", "marked", "sensitivity", "specificity", "sensitivity, plain argmax", "coverage"], rows
+    )
 
 
 def confusion_table(metrics: dict) -> str:

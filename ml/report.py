@@ -103,6 +103,7 @@ def details(case: Case, weights: np.ndarray | None = None) -> dict:
     aucs = metrics.class_aucs(case.labels, case.probabilities, weights)
     covered = conformal.coverage(case.members, case.labels)
     confidence, is_right = case.probabilities.max(axis=1), case.plain_decisions == case.labels
+    is_marked = case.risk >= case.thresholds["malignancy"]["sensitivity_95"]
     figures = {
         ("plain", "balanced_accuracy"): metrics.balanced_accuracy(plain),
         ("balanced", "accuracy"): metrics.accuracy(balanced),
@@ -127,6 +128,7 @@ def details(case: Case, weights: np.ndarray | None = None) -> dict:
             figures["per_class", name, column] = values[..., k]
         own = case.labels == k
         own_weights = None if weights is None else weights[..., own]
+        figures["per_class", name, "marked"] = metrics.mean(is_marked[own], own_weights)
         figures["conformal", "per_class", name, "coverage"] = metrics.mean(covered[own], own_weights)
     return figures
 
@@ -138,7 +140,7 @@ def counted_in(case: Case, path: tuple[str, ...]) -> np.ndarray | None:
     if name in ("accuracy", "share_true") or (name == "coverage" and one is None):
         return np.full(len(case.labels), True)
     positive = case.labels == INDEX[one or "mel"] if one or group == "melanoma" else case.malignant
-    if name in ("sensitivity", "recall_balanced", "coverage"):
+    if name in ("sensitivity", "recall_balanced", "coverage", "marked"):
         return positive
     return ~positive if name == "specificity" else None
 

@@ -37,6 +37,7 @@ def test_a_share_is_counted_in_lesions():
         ("melanoma", "specificity"): [2, 3],
         ("per_class", "nv", "sensitivity_plain"): [2],
         ("per_class", "nv", "specificity"): [0, 1, 3],
+        ("per_class", "nv", "marked"): [2],
         ("conformal", "per_class", "bkl", "coverage"): [3],
     }
     for path, photographs in counted.items():
@@ -57,6 +58,19 @@ def test_what_rests_on_too_few_has_no_interval():
     assert seen["malignant"]["auc"] == seen["balanced_accuracy"] == 1
     assert seen["malignant"]["auc_interval"] is seen["balanced_accuracy_interval"] is None
     assert seen["malignant"]["sensitivity_interval"] == pytest.approx([0.207, 1], abs=0.001)
+
+
+def test_marked_is_what_the_threshold_on_the_malignancy_risk_marks():
+    """Whatever a melanoma's own chance is: of three, one is marked for itself and one for another cancer."""
+    names, risks = ("mel", "mel", "mel", "nv"), ([0.3, 0.0], [0.0, 0.3], [0.1, 0.1], [0.0, 0.3])
+    probabilities = np.zeros((4, 7))
+    probabilities[:, [INDEX["mel"], INDEX["bcc"]]] = risks
+    probabilities[:, INDEX["nv"]] = 1 - probabilities.sum(axis=1)
+    thresholds = {"malignancy": {"sensitivity_95": 0.25}, "melanoma": {"sensitivity_95": 0.05}}
+    labels = np.array([INDEX[name] for name in names])
+    case = Case(labels, probabilities, probabilities > 0.3, np.full(7, 1 / 7), thresholds)
+    per_class = report(case, np.arange(4), repeats=100)["per_class"]
+    assert per_class["mel"]["marked"] == pytest.approx(2 / 3) and per_class["nv"]["marked"] == 1
 
 
 def test_differences_are_of_the_same_photographs_resampled_together():

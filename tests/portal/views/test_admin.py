@@ -190,8 +190,10 @@ CARD = {
         "macro_auc": 0.9412,
         "macro_auc_interval": [0.93, 0.952],
         "malignant": {"sensitivity": 0.951, "sensitivity_interval": [0.92, 0.97]},
+        # At a threshold of its own, which no case is sorted by.
+        "melanoma": {"sensitivity": 0.978},
         "conformal": {"coverage": 0.909},
-        "per_class": {"mel": {"n": 134, "auc": 0.93, "auc_interval": [0.9, 0.95]}},
+        "per_class": {"mel": {"n": 134, "auc": 0.93, "auc_interval": [0.9, 0.95], "marked": 0.933}},
     },
 }
 
@@ -217,6 +219,7 @@ def test_model_page_says_what_it_is_how_well_it_did_and_what_it_cannot(admin, mo
     ):
         assert text in page
     assert "95.1%" in page and "92.0% – 97.0%" in page and "Merkel cell" in page
+    assert "93.3%" in page and "97.8%" not in page
     assert "90.9%" in page and "among those that still fit, named first or under “could also be”" in page
     assert 'src="/admin/model/plots/roc.svg"' in page
 
