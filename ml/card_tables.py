@@ -17,22 +17,18 @@ TARGETS = (
 )
 
 
-def figure(place: dict, name: str) -> str:
+def figure(place: dict, name: str, form: str = ".3f") -> str:
     """`0.912 (0.881 to 0.940)`, `0.912` where no interval can be had, or a dash where no figure can."""
     value = place.get(name)
     if value is None:
         return "–"
     low, high = place.get(f"{name}_interval") or (None, None)
-    return f"{value:.3f}" if low is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    return f"{value:{form}}" if low is None else f"{value:{form}} ({low:{form}} to {high:{form}})"
 
 
 def difference(place: dict, name: str) -> str:
     """`+0.041 (+0.024 to +0.061)`, or as `figure` where something cannot be had."""
-    value = place.get(name)
-    if value is None:
-        return "–"
-    low, high = place.get(f"{name}_interval") or (None, None)
-    return f"{value:+.3f}" if low is None else f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    return figure(place, name, "+.3f")
 
 
 def percent(place: dict, name: str) -> str:
