@@ -29,13 +29,13 @@ def next_page(client, url):
 def test_of_the_queue(as_user, make_case, monkeypatch):
     monkeypatch.setattr(queue, "PAGE_SIZE", 1)
     clinician = as_user("clinician")
-    first = make_case(clinician.user.clinic, "A-1", tier="soon", submitted_at=utc_now() - timedelta(hours=1))
-    make_case(clinician.user.clinic, "B-2", tier="soon")
+    first = make_case(clinician.user.clinic, "ONE-1", tier="soon", submitted_at=utc_now() - timedelta(hours=1))
+    make_case(clinician.user.clinic, "TWO-2", tier="soon")
     url = next_page(clinician, "/queue")
     first.tier, first.tier_rank = "routine", 3
     db.session.commit()
     page = clinician.get(url).text
-    assert "B-2" in page and "A-1" not in page
+    assert "TWO-2" in page and "ONE-1" not in page
 
 
 def test_of_the_spots_that_are_due(as_user, make_case, monkeypatch):
@@ -43,7 +43,8 @@ def test_of_the_spots_that_are_due(as_user, make_case, monkeypatch):
     nurse = as_user("health_worker")
     now = utc_now()
     first, second = (
-        make_case(nurse.user.clinic, reference, submitted_at=now - timedelta(weeks=4)) for reference in ("A-1", "B-2")
+        make_case(nurse.user.clinic, reference, submitted_at=now - timedelta(weeks=4))
+        for reference in ("ONE-1", "TWO-2")
     )
     for case, days in ((first, 10), (second, 9)):
         decided = now - timedelta(days=days)
@@ -51,13 +52,13 @@ def test_of_the_spots_that_are_due(as_user, make_case, monkeypatch):
     url = next_page(nurse, "/cases?group=due")
     factories.make_review(first, disposition="monitor", monitor_weeks=50)
     page = nurse.get(url).text
-    assert "B-2" in page and "A-1" not in page
+    assert "TWO-2" in page and "ONE-1" not in page
 
 
 @pytest.mark.parametrize("place", ["", "-1", str(10**20), "x", "%00", "1e9"])
 def test_odd_places_are_none(as_user, make_case, place):
     nurse, clinician = as_user("health_worker"), as_user("clinician")
-    case = make_case(nurse.user.clinic, "A-1")
+    case = make_case(nurse.user.clinic, "ONE-1")
     for url in ("/cases?group=due", "/cases?clinic=1"):
         assert nurse.get(f"{url}&after={case.id}&place={place}", follow_redirects=True).status_code == 200
     for status in ("waiting", "reviewed"):
