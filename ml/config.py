@@ -59,7 +59,7 @@ class TrainConfig:
     large_depthwise: bool = True
     average_momentum: float = 0.995
     epoch_images: int = 4_800
-    patience: int = 8  # epochs without a better validation macro AUC; engine "keras" stops then
+    patience: int = 8  # epochs without a better validation macro AUC, after which a phase ends
 
     engine: str = "keras"  # one of ENGINES; "torch" for a GPU: ml.torch_run
     teachers: tuple[str, ...] = ()  # run folders of networks whose answers are learnt from, by engine "torch"

@@ -60,7 +60,7 @@ class Run:
                 self.optimizer = []
             self._run_phase()
         history.plot(self.rows, self.out / "curves.png")
-        log.info("finished: best validation macro AUC %.4f", self._best())
+        log.info("finished: best validation macro AUC %.4f", history.best(self.rows))
 
     def _start(self) -> None:
         """Initial weights, and the dense layer fitted on the frozen base's features."""
@@ -70,7 +70,8 @@ class Run:
 
     def _run_phase(self) -> None:
         model, size = None, None
-        while (done := self._progress()) < 1 and not self._is_stale():
+        phase, patience = self.progress["phase"], self.config.patience
+        while (done := self._progress()) < 1 and not history.is_stale(self.rows, phase, patience):
             if size != self._size(done):
                 size = self._size(done)
                 model = self._compile(size)
@@ -126,7 +127,7 @@ class Run:
         ]
         scores = history.validation_scores(self.labels["validation"], logits, self.prior)
         row = {"epoch": self.progress["epoch"], **row, **scores}
-        if row["macro_auc"] > self._best():
+        if row["macro_auc"] > history.best(self.rows):
             with replacing(self.out / "best.weights.h5") as part:
                 self.network.save_weights(part)
         self.progress["seconds"] += time.monotonic() - started
@@ -195,17 +196,6 @@ class Run:
 
     def _size(self, done: float) -> int:
         return self.config.size_at(done if self.progress["phase"] == "whole" else 0.0)
-
-    def _best(self) -> float:
-        return max((row["macro_auc"] for row in self.rows), default=-1.0)
-
-    def _is_stale(self) -> bool:
-        """Early stopping: no epoch of this phase beat the best for `patience` epochs."""
-        rows = [row for row in self.rows if row["phase"] == self.progress["phase"]]
-        recent = rows[-self.config.patience :]
-        if len(recent) < self.config.patience:
-            return False
-        return max(row["macro_auc"] for row in recent) < self._best()
 
     def _save(self, averaged: list[np.ndarray]) -> None:
         """One file, replaced at once: after kill -9 it is the old state or the new one."""

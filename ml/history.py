@@ -44,6 +44,17 @@ def text(value) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def best(rows: list[dict]) -> float:
+    """The best validation macro AUC so far, -1 before the first epoch."""
+    return max((row["macro_auc"] for row in rows), default=-1.0)
+
+
+def is_stale(rows: list[dict], phase: str, patience: int) -> bool:
+    """Early stopping: none of the last `patience` epochs of this phase came up to the best of all."""
+    recent = [row for row in rows if row["phase"] == phase][-patience:]
+    return len(recent) == patience and best(recent) < best(rows)
+
+
 def write(rows: list[dict], path: Path) -> None:
     """Write the epochs as CSV, replacing the file at once."""
     with replacing(path) as part, part.open("w", newline="") as file:

@@ -32,8 +32,8 @@ log = logging.getLogger("ml.train")
 class TorchRun:
     """Trains the whole network on `pixels` and `labels`, dicts of arrays for "train" and "validation".
 
-    It takes minutes, so it is not resumed: a run that was cut short begins anew. What is kept are the
-    averaged weights of the last epoch, since the schedule always reaches its end.
+    As in ml.fit an epoch is a function of the state before it and of its number, so that a run that was
+    cut short goes on as if it had not been.
     """
 
     def __init__(self, out: Path, config: TrainConfig, pixels: dict, labels: dict):
@@ -43,11 +43,13 @@ class TorchRun:
             if not np.allclose(TrainConfig.read(teacher).class_prior(), self.prior, atol=1e-6):
                 raise DatasetError(f"{teacher} drew the classes in other shares")
         self.out, self.labels, self.given = Path(out), labels, pixels["train"]
+        self.path = self.out / "state" / "epoch.pt"
         self.device = keras.ops.zeros(1).device.type  # Keras's own, where the pictures are changed too
         self.pixels = {name: torch.from_numpy(part).to(self.device) for name, part in pixels.items()}
         self.targets = torch.eye(len(CLASSES), device=self.device)[torch.from_numpy(labels["train"])]
         self.model = build_model(self.config.input_size, self.config.dropout)
-        self.images, self.rows = 0, []
+        self.progress = {"epoch": 0, "images": 0, "seconds": 0.0}
+        self.rows: list[dict] = []
 
     @staticmethod
     def check(config: TrainConfig) -> None:
@@ -63,18 +65,26 @@ class TorchRun:
             raise DatasetError(f"no trained network in {', '.join(missing)}")
 
     def run(self) -> None:
-        """Train to the end, and write what an export needs into the run folder."""
+        """Train to the end, and write what an export needs into the run folder.
+
+        Raises DatasetError where the begun run was given other FIXED settings.
+        """
+        is_begun = self.path.exists()
+        if is_begun:
+            self.config.check_resumes(TrainConfig.read(self.out))
         self.config.write(self.out)
         self.teachers = [self._teacher(Path(name)) for name in self.config.teachers]
-        first = first_model(self.config, self.given, self.labels["train"])
-        self.model.set_weights(first.get_weights())
+        if not is_begun:
+            first = first_model(self.config, self.given, self.labels["train"])
+            self.model.set_weights(first.get_weights())
         self._build_networks()
-        self.started = time.monotonic()
-        number = 0
-        while self._progress() < 1:
-            number += 1
-            self._run_epoch(number)
+        if is_begun:
+            self._load()
+            log.info("resuming after epoch %d", self.progress["epoch"])
+        while self._progress() < 1 and not history.is_stale(self.rows, "whole", self.config.patience):
+            self._run_epoch()
         history.plot(self.rows, self.out / "curves.png")
+        log.info("finished: best validation macro AUC %.4f", history.best(self.rows))
 
     def _teacher(self, run: Path) -> LesionNetwork:
         self.model.load_weights(run / "best.weights.h5")
@@ -93,40 +103,44 @@ class TorchRun:
         others = [value for value in self.network.parameters() if value.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, fused=self.device == "cuda")
-        self.random = np.random.default_rng(config.seed)
         pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
         self.averaged_pairs = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
         self.class_weights = torch.tensor(config.class_weights, device=self.device)
 
-    def _run_epoch(self, number: int) -> None:
-        config = self.config
+    def _run_epoch(self) -> None:
+        config, number, begun = self.config, self.progress["epoch"] + 1, self._progress()
         positions = draw(self.labels["train"], self.prior, config.epoch_images, (config.seed, number))
         positions = torch.from_numpy(positions).to(self.device)
+        torch.manual_seed(config.seed * 100_003 + number)
+        self.random = np.random.default_rng((config.seed, number))
         started, losses, bar = time.monotonic(), [], history.bar(len(positions), number)
-        size = config.size_at(self._progress())
+        size = config.size_at(begun)
         augmentation = TorchAugmentation(size, AugmentationConfig(**config.augmentation))
         self.network.train()
         for start in range(0, len(positions) - config.batch_size + 1, config.batch_size):
-            chosen = positions[start : start + config.batch_size]
-            rate = config.rate_at(self.images, self._progress())
-            losses.append(self._step(augmentation, chosen, rate))
-            self.images += config.batch_size
-            spent = time.monotonic() - self.started
-            bar.set_postfix_str(f"run {history.time_left(self._progress(), 0, spent)}", False)
-            bar.update(config.batch_size)
-            if self._progress() >= 1 or config.size_at(self._progress()) != size:
+            done = self._progress(len(losses), time.monotonic() - started)
+            if losses and (done >= 1 or config.size_at(done) != size):
                 break
+            rate = config.rate_at(self.progress["images"] + len(losses) * config.batch_size, done)
+            losses.append(self._step(augmentation, positions[start : start + config.batch_size], rate))
+            spent = time.monotonic() - started
+            left = history.time_left(self._progress(len(losses), spent), begun, spent)
+            bar.set_postfix_str(f"run {left}", False)
+            bar.update(config.batch_size)
         bar.close()
+        images, seconds = len(losses) * config.batch_size, time.monotonic() - started
+        self.progress["epoch"] = number
+        self.progress["images"] += images
         row = {
             "epoch": number,
             "phase": "whole",
             "size": size,
-            "images": self.images,
+            "images": self.progress["images"],
             "rate": rate,
             "loss": float(torch.stack(losses).mean()),
-            "images_per_second": len(losses) * config.batch_size / (time.monotonic() - started),
+            "images_per_second": images / seconds,
         }
-        self._close_epoch(row)
+        self._close_epoch(row, started)
 
     def _step(self, augmentation: TorchAugmentation, chosen: torch.Tensor, rate: float) -> torch.Tensor:
         with torch.no_grad():
@@ -175,16 +189,37 @@ class TorchRun:
         averages, values = zip(*self.averaged_pairs, strict=True)
         torch._foreach_lerp_(averages, values, share)
 
-    def _close_epoch(self, row: dict) -> None:
-        """Score the averaged weights on the validation photographs and keep them."""
+    def _close_epoch(self, row: dict, started: float) -> None:
+        """Score the averaged weights, keep them if they are the best, then save the state.
+
+        In this order: a crash in between repeats the epoch and finds the same best.
+        """
         scores = history.validation_scores(self.labels["validation"], self._validation_logits(), self.prior)
-        row |= scores | {"seconds": time.monotonic() - self.started}
-        self.rows.append(row)
-        get_weights(self.averaged, self.model)
-        with replacing(self.out / "best.weights.h5") as part:
-            self.model.save_weights(part)
+        if scores["macro_auc"] > history.best(self.rows):
+            get_weights(self.averaged, self.model)
+            with replacing(self.out / "best.weights.h5") as part:
+                self.model.save_weights(part)
+        self.progress["seconds"] += time.monotonic() - started
+        self.rows.append(row | scores | {"seconds": self.progress["seconds"]})
+        self._save()
         history.write(self.rows, self.out / "history.csv")
-        log.info("%s", "  ".join(f"{name} {history.text(x)}" for name, x in row.items()))
+        log.info("%s", "  ".join(f"{name} {history.text(x)}" for name, x in self.rows[-1].items()))
+
+    def _stateful(self) -> dict:
+        return {"network": self.network, "averaged": self.averaged, "optimizer": self.optimizer}
+
+    def _save(self) -> None:
+        """One file, replaced at once: after kill -9 it is the old state or the new one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        parts = {name: part.state_dict() for name, part in self._stateful().items()}
+        with replacing(self.path) as file:
+            torch.save({"progress": self.progress, "rows": self.rows, **parts}, file)
+
+    def _load(self) -> None:
+        state = torch.load(self.path, map_location=self.device, weights_only=True)
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+        self.progress, self.rows = state["progress"], state["rows"]
 
     @torch.no_grad()
     def _validation_logits(self) -> np.ndarray:
@@ -196,8 +231,8 @@ class TorchRun:
                 answers.append(self.averaged(enlarge(part)))
         return torch.cat(answers).cpu().numpy()
 
-    def _progress(self) -> float:
-        """How far the run has come, 0..1; by wall time where minutes are set."""
+    def _progress(self, batches: int = 0, seconds: float = 0.0) -> float:
+        """How far the run has come, 0..1, after so much of an epoch; by wall time where minutes are set."""
         if self.config.minutes:
-            return (time.monotonic() - self.started) / (60 * self.config.minutes)
-        return self.images / self.config.images
+            return (self.progress["seconds"] + seconds) / (60 * self.config.minutes)
+        return (self.progress["images"] + batches * self.config.batch_size) / self.config.images

@@ -2,8 +2,7 @@
 
 Three phases: the dense layer fitted on frozen features; the top of the base at a small
 rate; the whole network with a cosine rate, growing pictures and averaged weights. A run
-that was stopped, at any moment, goes on from its last whole epoch; not by engine "torch",
-which takes minutes on a GPU.
+that was stopped, at any moment, goes on from its last whole epoch.
 """
 
 import argparse
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(data: Path, out: Path, config: TrainConfig, manifests: Path = MANIFESTS) -> None:
-    """Train into `out`: config.json, best.weights.h5, history.csv, curves.png and, by engine "keras", state/.
+    """Train into `out`: config.json, best.weights.h5, history.csv, curves.png and state/.
 
     Raises DatasetError for unreadable images, for settings that do not go together, and for a run folder that
     began from other weights, draws otherwise (ml.config.FIXED) or cannot be resumed.
@@ -58,8 +57,8 @@ def _run_by(config: TrainConfig, out: Path):
     if config.engine not in ENGINES:
         raise DatasetError(f'engine {config.engine!r} is not one of "keras" and "torch"')
     begun = (out / "config.json").exists() and TrainConfig.read(out).engine
-    if begun and (begun != config.engine or (begun == "torch" and (out / "best.weights.h5").exists())):
-        raise DatasetError(f"{out} holds a run that cannot go on so: choose another --out")
+    if begun and begun != config.engine:
+        raise DatasetError(f'{out} holds a run by engine "{begun}": choose another --out')
     if config.engine == "torch":
         os.environ.setdefault("KERAS_BACKEND", "torch")
         try:
@@ -78,7 +77,7 @@ def _run_by(config: TrainConfig, out: Path):
 def _parse(arguments):
     parser = argparse.ArgumentParser(prog="python -m ml.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of HAM10000")
-    parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun, by engine keras")
+    parser.add_argument("--out", type=Path, required=True, help="run folder; resumed if begun")
     parser.add_argument("--init", help="imagenet, warm, random or a weights file")
     parser.add_argument("--config", type=Path, help="JSON of TrainConfig fields")
     parser.add_argument("--seed", type=int, help="of all random numbers")

@@ -6,6 +6,7 @@ Keras has one backend in a process, so that each check has a process of its own.
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -41,7 +42,7 @@ def test_it_is_the_same_as_keras(check, tmp_path):
 
 @needs_timm
 @pytest.mark.slow
-def test_a_network_learns_from_another_and_its_folder_is_not_trained_over(tiny_dataset, tiny_manifests, tmp_path):
+def test_a_network_learns_from_another(tiny_dataset, tiny_manifests, tmp_path):
     folders = ["--data", tiny_dataset, "--manifests", tiny_manifests]
     first, second = tmp_path / "first", tmp_path / "second"
     taught = {"init": str(first / "best.weights.h5"), "teachers": [str(first)], "mixup": 0.3, "peak_rate": 1e-3}
@@ -57,11 +58,30 @@ def test_a_network_learns_from_another_and_its_folder_is_not_trained_over(tiny_d
     assert sum(not np.array_equal(x, y) for x, y in zip(before, after, strict=True)) > len(after) / 2
     commands = [step["command"] for step in provenance.training_steps(second)]
     assert [f"--out {run}" in command for run, command in zip((first, second), commands, strict=True)] == [True, True]
-    again = start("ml.train", *folders, "--out", second)
-    assert (again.returncode, again.stderr.splitlines()[-1]) == (
-        2,
-        f"{second} holds a run that cannot go on so: choose another --out",
+
+
+@needs_timm
+@pytest.mark.slow
+def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights(tiny_dataset, tiny_manifests, tmp_path):
+    (tmp_path / "asked.json").write_text(json.dumps(CONFIG | {"images": 64, "mixup": 0.3, "dropout": 0.4}))
+    command = ["ml.train", "--data", tiny_dataset, "--manifests", tiny_manifests, "--config", tmp_path / "asked.json"]
+    command += ["--threads", 1]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(*command, "--out", whole).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, command), "--out", str(killed)], cwd=training.ROOT, env=TORCH
     )
+    assert training.kill_after_first_epoch(process, killed) == -signal.SIGKILL
+    resumed = start(*command, "--out", killed)
+    assert resumed.returncode == 0, resumed.stderr
+    assert any(f"resuming after epoch {number}\n" in resumed.stderr for number in (1, 2, 3))
+    assert training.history(killed) == training.history(whole)
+    assert len(training.history(whole)) == 4
+    expected, got = (build_model(training.SIZE, 0.0, run / "best.weights.h5").get_weights() for run in (whole, killed))
+    assert all(np.array_equal(x, y) for x, y in zip(expected, got, strict=True))
+    again = start(*command, "--out", killed)
+    assert again.returncode == 0 and "epoch 5" not in again.stderr
+    assert len(training.history(killed)) == 4
 
 
 @needs_timm
@@ -111,7 +131,7 @@ def test_a_folder_of_one_engine_is_not_gone_on_with_by_the_other(tiny_dataset, t
     (tmp_path / "asked.json").write_text(json.dumps(training.CONFIG | {"engine": "keras"}))
     folders = ["--data", tiny_dataset, "--out", tmp_path / "run", "--config", tmp_path / "asked.json"]
     assert train.main(list(map(str, folders))) == 2
-    assert capsys.readouterr().err == f"{tmp_path / 'run'} holds a run that cannot go on so: choose another --out\n"
+    assert capsys.readouterr().err == f'{tmp_path / "run"} holds a run by engine "torch": choose another --out\n'
 
 
 def test_a_class_that_training_never_drew_is_no_answer():

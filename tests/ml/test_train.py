@@ -1,6 +1,5 @@
 """A training that is stopped at any moment ends as if it had not been; and what an epoch leaves to the next."""
 
-import csv
 import json
 import os
 import signal
@@ -21,7 +20,6 @@ from ml.config import TrainConfig
 from ml.labels import CLASSES, INDEX
 
 SIZE = 16
-TIMES = {"seconds", "images_per_second"}
 
 
 class Cut(Exception):
@@ -40,13 +38,13 @@ def test_killed_in_the_middle_of_an_epoch_it_ends_with_the_same_weights_to_the_b
     assert resumed.keys() == in_one_go.keys()
     different = [name for name in in_one_go if not np.array_equal(in_one_go[name], resumed[name])]
     assert different == []
-    assert history(killed["run"]) == history(whole["plain"])
+    assert training.history(killed["run"]) == training.history(whole["plain"])
     assert "resuming after epoch 1" in (killed["run"] / "train.log").read_text()
 
 
 @pytest.mark.slow
 def test_the_step_that_tensorflow_compiles_learns_the_same(whole):
-    plain, graph = (history(whole[name])[1:] for name in ("plain", "graph"))
+    plain, graph = (training.history(whole[name])[1:] for name in ("plain", "graph"))
     for name in ("images", "rate"):
         assert [row[name] for row in graph] == [row[name] for row in plain]
     losses = [[float(row["loss"]) for row in rows] for rows in (plain, graph)]
@@ -67,12 +65,6 @@ def test_a_run_leaves_its_settings_curves_and_best_weights(killed):
     assert {"config.json", "history.csv", "curves.png", "best.weights.h5"} <= {path.name for path in run.iterdir()}
     assert sum(json.loads((run / "config.json").read_text())["class_prior"]) == pytest.approx(1, abs=1e-4)
     assert not list(run.rglob("*.part*"))
-
-
-def history(run) -> list[dict]:
-    """The history without what a clock measured."""
-    rows = csv.DictReader((run / "history.csv").read_text().splitlines())
-    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
 
 # --- the same loop around a small network -----------------------------------------------------------
@@ -148,9 +140,9 @@ def test_the_next_epoch_starts_from_the_weights_that_learn_and_not_from_their_av
     assert same([saved[name] for name in sorted(saved) if name.startswith("averaged_")], averages[2])
 
 
-def test_the_averages_are_what_is_scored_and_kept(begin):
+def test_the_averages_are_what_is_scored_and_kept(begin, monkeypatch):
     run = begin("run", images=24)
-    run._best = lambda: -1.0  # every epoch is kept
+    monkeypatch.setattr(curves, "best", lambda rows: -1.0)  # every epoch is kept
     run.run()
     kept = small_network(SIZE)
     kept.load_weights(run.out / "best.weights.h5")
@@ -171,7 +163,7 @@ def test_cut_short_at_any_write_it_repeats_no_more_than_an_epoch(begin, monkeypa
         resumed.run()
         assert same(resumed.weights, whole.weights), write
         assert same(resumed.optimizer, whole.optimizer), write
-        assert history(resumed.out) == history(whole.out), write
+        assert training.history(resumed.out) == training.history(whole.out), write
         assert same_best(resumed.out, whole.out), write
 
 
