@@ -1,16 +1,28 @@
 // Post a form with progress. Resolves to {location} or {errors: {field: [text]}, first} or {problem: code}.
 
+// A slow line is given all the time it needs; one on which nothing moves any more is given up.
+const LONGEST_SILENCE_MS = 180_000;
+
 export function send(url, body, progressed) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
+    let silence;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => request.abort(), LONGEST_SILENCE_MS);
+    };
     request.open("POST", url);
     request.setRequestHeader("Accept", "application/json");
     request.responseType = "text";
-    request.upload.onprogress = (event) => event.lengthComputable && progressed(event.loaded / event.total);
+    request.upload.onprogress = (event) => {
+      heard();
+      if (event.lengthComputable) progressed(event.loaded / event.total);
+    };
     request.onerror = () => resolve({ problem: "offline" });
-    request.ontimeout = request.onerror;
-    request.timeout = 180_000;
+    request.onabort = request.onerror;
     request.onload = () => resolve(answerOf(request));
+    request.onloadend = () => clearTimeout(silence);
+    heard();
     request.send(body);
   });
 }

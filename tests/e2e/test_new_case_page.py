@@ -4,6 +4,7 @@ import io
 
 import pytest
 from PIL import Image as Picture
+from playwright.sync_api import expect
 
 from portal.extensions import db
 from tests import factories
@@ -132,6 +133,39 @@ def test_without_a_connection_everything_stays_and_is_sent_later_once(phone):
 def lose_the_answer(route):
     route.fetch()
     route.abort()
+
+
+# Bytes as the page sends them: how often some went out, and what came of it, in <body data-steps data-problem>.
+POST = """async ([url, size]) => {
+    const { send } = await import("/static/js/send.js");
+    const body = new FormData(), { dataset } = document.body;
+    body.append("photo", new Blob([new Uint8Array(size)]));
+    dataset.steps = 0;
+    send(url, body, () => { dataset.steps++; }).then(({ problem }) => { dataset.problem = problem; });
+}"""
+
+
+def test_a_slow_line_is_waited_for_as_long_as_something_moves(phone):
+    phone.clock.install()
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+    phone.context.new_cdp_session(phone).send("Network.emulateNetworkConditions", slow)
+    phone.evaluate(POST, ["/cases/new", 400_000])
+    for _ in range(3):
+        before = phone.get_attribute("body", "data-steps")
+        expect(phone.locator("body")).not_to_have_attribute("data-steps", before)
+        phone.clock.fast_forward(100_000)
+    expect(phone.locator("body")).to_have_attribute("data-problem", "login")
+    phone.complaints.clear()  # the form had no token, so the answer was a 400
+
+
+def test_a_line_on_which_nothing_moves_is_given_up(phone):
+    phone.clock.install()
+    phone.route("**/silence", lambda route: None)
+    phone.evaluate(POST, ["/silence", 1000])
+    phone.clock.fast_forward(179_000)
+    assert phone.get_attribute("body", "data-problem") is None
+    phone.clock.fast_forward(2_000)
+    expect(phone.locator("body")).to_have_attribute("data-problem", "offline")
 
 
 def test_other_answers_after_a_lost_answer_are_told_and_sent_as_a_new_case(phone):
