@@ -19,6 +19,7 @@ from portal import (
 from portal.celery import celery_init_app
 from portal.database import engine_options, install_sqlite_rules
 from portal.extensions import babel, bootstrap, csrf, db, login_manager, migrate
+from portal.proxy import with_plain_address
 from portal.views import BLUEPRINTS
 
 
@@ -40,7 +41,7 @@ def create_app(config=None):
 def configure_proxy(app):
     count = app.config["PROXY_COUNT"]
     if count:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)
+        app.wsgi_app = ProxyFix(with_plain_address(app.wsgi_app), x_for=count, x_proto=count, x_host=count)
 
 
 def configure_database(app):

@@ -16,7 +16,7 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import ROLES, Case, Clinic, User
 from portal.patient_commands import check_command, patients
-from portal.services import accounts, audit, classification, clinics, two_factor
+from portal.services import accounts, audit, classification, two_factor
 from portal.services import cases as case_services
 
 DEMO_CLINIC = "Demo clinic"
@@ -73,10 +73,9 @@ def create_user(email, role, clinic_names, name, password_stdin):
           --email nurse@clinic.example --role health_worker --clinic "Hill clinic" --password-stdin
     """
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    email = accounts.normalise_email(email)  # before a clinic is made for nobody
-    places = [] if role == "admin" else [_find_or_create_clinic(clinic_name) for clinic_name in clinic_names]
+    email = accounts.normalise_email(email)
     name = name or email.partition("@")[0]
-    user = accounts.create_user(email=email, name=name, role=role, clinics=places, password=password)
+    user = _create_user(clinic_names, email=email, name=name, role=role, password=password)
     click.echo(f"Created {user.email} as {user.role}.")
     if password is None:
         _print_reset_link(user)
@@ -117,11 +116,9 @@ def create_demo_accounts():
             {"email": email, "password": secrets.token_urlsafe(12), "role": role} for email, _name, role in DEMO_PEOPLE
         ]
         _write_private(path, json.dumps(people, indent=2) + "\n")
-    clinic = _find_or_create_clinic(DEMO_CLINIC)
     for person, (email, name, role) in zip(people, DEMO_PEOPLE, strict=True):
         if email not in emails:
-            places = [] if role == "admin" else [clinic]
-            accounts.create_user(email=email, name=name, role=role, clinics=places, password=person["password"])
+            _create_user([DEMO_CLINIC], email=email, name=name, role=role, password=person["password"])
     click.echo("Demo accounts (change the passwords before real use):")
     for person in people:
         click.echo(f"  {person['role']:<14} {person['email']:<22} {person['password']}")
@@ -240,12 +237,15 @@ def _missing(case_ids, found):
     return [str(case_id) for case_id in case_ids if case_id not in {case.id for case in found}]
 
 
-def _find_or_create_clinic(name):
-    clinic = db.session.scalar(db.select(Clinic).where(Clinic.name == name.strip()))
-    if clinic is None:
-        clinic = clinics.create_clinic(name=name)
-        click.echo(f"Created the clinic {clinic.name}.")
-    return clinic
+def _create_user(clinic_names, *, role, **details):
+    """An account at these clinics, with those of them that are new; an admin sees every clinic and needs none."""
+    names = [] if role == "admin" else list(dict.fromkeys(name.strip() for name in clinic_names))
+    found = db.session.scalars(db.select(Clinic).where(Clinic.name.in_(names))).all()
+    new = [name for name in names if name not in {clinic.name for clinic in found}]
+    user = accounts.create_user(role=role, clinics=found, new_clinics=new, **details)
+    for name in new:
+        click.echo(f"Created the clinic {name}.")
+    return user
 
 
 def _print_reset_link(user):

@@ -47,5 +47,5 @@ class ChangePasswordForm(Form):
     password = PasswordField(_("New password"), validators=[_required(_("Enter a new password."))], render_kw=_NEW)
 
 
-class ConfirmPasswordForm(Form):
+class RemoveTwoFactorForm(CodeForm):
     password = PasswordField(_("Password"), validators=[_required(_("Enter your password."))], render_kw=_CURRENT)

@@ -15,21 +15,25 @@ from portal.models import ROLES, AccountToken, Clinic, User
 from portal.models.login import hash_token, new_token
 from portal.services import audit, rows
 from portal.services.attempts import confirm_password
+from portal.services.clinics import add_clinic
 from portal.services.logins import end_sessions
 from portal.services.names import checked_name
 
 RESET_LINK_LIFETIME = timedelta(hours=24)
 
 
-def create_user(*, email, name, role, clinics, password=None):
+def create_user(*, email, name, role, clinics, new_clinics=(), password=None):
     """A new account; without a password it opens by a reset link only.
 
+    ``new_clinics``: names of clinics that are made with it, or not at all.
     Raises DomainError, with the field it belongs to, when the email, name, role, clinics or password cannot be used.
     """
     email, name = normalise_email(email), checked_name(name)
+    new_clinics = [checked_name(new) for new in new_clinics]
     clinic_ids = [clinic.id for clinic in clinics]
     password_hash = _hash_checked(password, email=email, name=name) if password is not None else None
     begin_write(db.session)
+    clinic_ids += [add_clinic(new).id for new in new_clinics]
     clinics = _load_clinics(role, clinic_ids)
     user = User(email=email, name=name, role=role, clinics=clinics, password_hash=password_hash)
     db.session.add(user)

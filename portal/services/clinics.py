@@ -15,6 +15,14 @@ def create_clinic(*, name, first_read_required=False):
     """Raises DomainError when the name is empty or taken."""
     name = checked_name(name)
     begin_write(db.session)
+    clinic = add_clinic(name, first_read_required=first_read_required)
+    db.session.commit()
+    return clinic
+
+
+def add_clinic(name, *, first_read_required=False):
+    """A new clinic inside the caller's transaction."""
+    audit.hold_end()  # before the name: somebody who waits for the name must not hold the trail that its owner needs
     clinic = Clinic(name=name, first_read_required=first_read_required)
     db.session.add(clinic)
     with _unique_name():
@@ -25,7 +33,6 @@ def create_clinic(*, name, first_read_required=False):
         clinic_id=clinic.id,
         details={"first_read_required": first_read_required},
     )
-    db.session.commit()
     return clinic
 
 

@@ -2,8 +2,7 @@
 
 from flask import current_app
 from flask_babel import gettext as _
-from sqlalchemy import delete, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import delete, func, tuple_, update
 
 from portal import passwords
 from portal.database import begin_write, utc_now
@@ -13,8 +12,6 @@ from portal.models import AccountToken, LoginSession, User
 from portal.models.login import hash_token, new_token
 from portal.services import audit, rows, two_factor
 from portal.services.attempts import count_attempt, mark_failed, mark_succeeded
-
-CODE_FAILURES_PER_ACCOUNT = 10
 
 
 def log_in(*, email, password, address, user_agent):
@@ -49,14 +46,13 @@ def log_in(*, email, password, address, user_agent):
 def pass_second_step(*, login_session, code, address):
     """Accept a code of the app or a recovery code; the session gets a new token and opens the portal."""
     user_id = login_session.user_id
-    subject = f"code {user_id}"
-    attempt_id = count_attempt(address=address, subject=subject, subject_limit=CODE_FAILURES_PER_ACCOUNT)
+    attempt_id = two_factor.count_code(user_id=user_id, address=address)
     begin_write(db.session)
     user = rows.lock(db.session.get(User, user_id))
     kind = two_factor.use_code(user, code)
     if kind is None or login_session.ended_at is not None:
         _record_failure(attempt_id, user_id)
-        raise DomainError(_("This code is wrong or was used before. Wait for the next one."), field="code")
+        raise two_factor.wrong_code()
     mark_succeeded(attempt_id)
     _renew(login_session)
     audit.record(action="login.succeeded", target=user, actor=user, details={"second_step": kind})
@@ -126,10 +122,10 @@ def _add_session(user, address, user_agent, *, two_factor_passed):
 def _clear_expired():
     """Sessions and links that open nothing any more, but for each person's last login: the list of people shows it."""
     now = utc_now()
-    later = aliased(LoginSession)
-    is_later = later.two_factor_passed.is_(True) & (later.created_at > LoginSession.created_at)
-    has_later = db.select(later.id).where(later.user_id == LoginSession.user_id, is_later).exists()
-    is_shown = LoginSession.two_factor_passed.is_(True) & ~has_later
+    has_passed = LoginSession.two_factor_passed.is_(True)
+    last = db.select(LoginSession.user_id, func.max(LoginSession.created_at)).where(has_passed)
+    login = tuple_(LoginSession.user_id, LoginSession.created_at)
+    is_shown = has_passed & login.in_(last.group_by(LoginSession.user_id))
     is_old = LoginSession.created_at <= now - current_app.config["SESSION_LIFETIME"]
     for model, is_over in ((LoginSession, is_old & ~is_shown), (AccountToken, AccountToken.expires_at <= now)):
         # What somebody is changing is left to the next login: nobody waits for it.

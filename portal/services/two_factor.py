@@ -16,9 +16,10 @@ from portal.errors import DomainError
 from portal.extensions import db
 from portal.models import LoginSession
 from portal.services import audit, rows
-from portal.services.attempts import confirm_password
+from portal.services.attempts import confirm_password, count_attempt, mark_failed, mark_succeeded
 
 STEP_SECONDS = 30
+CODE_FAILURES_PER_ACCOUNT = 10
 RECOVERY_CODE_COUNT = 10
 RECOVERY_CODE_BYTES = 15  # 120 bits: enough for a plain hash (OWASP ASVS 5.0, 6.5.2); 24 letters
 
@@ -55,10 +56,16 @@ def confirm_two_factor(*, user, code):
     return codes
 
 
-def remove_two_factor(*, user, password, address):
-    """The user turns it off; the password proves that it is them."""
+def remove_two_factor(*, user, password, code, address):
+    """The user turns it off; the password and a code prove that it is them, as they do at the login."""
     confirm_password(user=user, password=password, address=address, field="password")
+    attempt_id = count_code(user_id=user.id, address=address)
     begin_write(db.session)
+    if use_code(rows.lock(user), code) is None:
+        mark_failed(attempt_id)
+        db.session.commit()
+        raise wrong_code()
+    mark_succeeded(attempt_id)
     _forget(user)
     audit.record(action="two_factor.disable", target=user)
     db.session.commit()
@@ -70,6 +77,15 @@ def reset_two_factor(*, user):
     _forget(user)
     audit.record(action="two_factor.reset", target=user)
     db.session.commit()
+
+
+def count_code(*, user_id, address):
+    """Take one of the tries that an account's codes have, from all addresses together; see ``count_attempt``."""
+    return count_attempt(address=address, subject=f"code {user_id}", subject_limit=CODE_FAILURES_PER_ACCOUNT)
+
+
+def wrong_code():
+    return DomainError(_("This code is wrong or was used before. Wait for the next one."), field="code")
 
 
 def use_code(user, code):

@@ -9,7 +9,7 @@ from pyotp import TOTP
 from portal import sessions
 from portal.errors import DomainError
 from portal.forms.answers import render_form
-from portal.forms.auth import ChangePasswordForm, CodeForm, ConfirmPasswordForm
+from portal.forms.auth import ChangePasswordForm, CodeForm, RemoveTwoFactorForm
 from portal.queries import accounts as queries
 from portal.redirects import own_path
 from portal.services import accounts, logins
@@ -86,7 +86,7 @@ def language():
 def two_factor():
     user = current_user._get_current_object()
     if user.has_two_factor:
-        return _removal_page(ConfirmPasswordForm())
+        return _removal_page(RemoveTwoFactorForm())
     form = CodeForm()
     if not form.validate_on_submit():
         return _setup_page(form)
@@ -100,16 +100,17 @@ def two_factor():
 @blueprint.post("/account/two-factor/remove")
 @login_required
 def remove_two_factor():
-    if _must_have_two_factor():
-        abort(403)
     if not current_user.has_two_factor:
         return redirect(url_for(".two_factor"))
-    form = ConfirmPasswordForm()
+    form = RemoveTwoFactorForm()
     if not form.validate_on_submit():
         return _removal_page(form)
     try:
         two_factor_service.remove_two_factor(
-            user=current_user._get_current_object(), password=form.password.data, address=request.remote_addr
+            user=current_user._get_current_object(),
+            password=form.password.data,
+            code=form.code.data,
+            address=request.remote_addr,
         )
     except DomainError as error:
         return _removal_page(form, error)
@@ -125,7 +126,6 @@ def _account_page(form, error=None):
         user=current_user,
         password_form=form,
         sessions=queries.find_open_sessions(current_user),
-        two_factor_required=_must_have_two_factor(),
     )
 
 
@@ -137,6 +137,7 @@ def _setup_page(form, error=None):
         form,
         error,
         user=current_user,
+        is_required=_must_have_two_factor(),
         setup_form=form,
         secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
         qr_uri=segno.make(uri, micro=False).svg_data_uri(scale=5, border=4),
@@ -149,7 +150,8 @@ def _removal_page(form, error=None):
         form,
         error,
         user=current_user,
-        remove_form=None if _must_have_two_factor() else form,
+        is_required=_must_have_two_factor(),
+        remove_form=form,
         recovery_codes_left=len(current_user.recovery_code_hashes),
     )
 

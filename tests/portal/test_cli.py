@@ -74,9 +74,22 @@ def test_what_cannot_be_is_said_in_one_line(runner, options, sentence):
     assert db.session.scalar(db.select(db.func.count()).select_from(User)) == 0
 
 
-def test_no_clinic_is_made_for_an_address_that_is_none(runner):
-    result = runner.invoke(args=["user", "create", "--email", "nobody", "--role", "clinician", "--clinic", "Dale"])
-    assert result.exit_code == 1 and "This is not an email address." in result.output
+@pytest.mark.parametrize(
+    ("email", "password", "clinics", "sentence"),
+    [
+        ("nobody", PASSWORD, ["Dale"], "This is not an email address."),
+        ("a@x.example", "short", ["Dale"], "at least 12"),
+        ("taken@x.example", PASSWORD, ["Dale"], "An account with this email exists."),
+        ("a@x.example", PASSWORD, ["Dale", "Hill"], "A health worker needs exactly one clinic."),
+    ],
+)
+def test_no_clinic_is_made_for_an_account_that_cannot_be(runner, email, password, clinics, sentence):
+    factories.make_user("admin", email="taken@x.example")
+    names = [option for clinic in clinics for option in ("--clinic", clinic)]
+    arguments = ["user", "create", "--email", email, "--role", "health_worker", *names, "--password-stdin"]
+    result = runner.invoke(args=arguments, input=password)
+    assert result.exit_code == 1 and sentence in result.output and "Created" not in result.output
+    db.session.rollback()  # as the end of the command's process does
     assert db.session.scalar(db.select(db.func.count()).select_from(Clinic)) == 0
 
 

@@ -1,5 +1,6 @@
 """A cookie opens pages only while its row in the table says so."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from portal import create_app
 from portal.database import utc_now
 from portal.extensions import db
 from portal.models import AccountToken, LoginSession, User
-from portal.services import accounts
+from portal.services import accounts, logins
 from tests import factories
 
 pytestmark = pytest.mark.databases
@@ -53,6 +54,20 @@ def test_what_opens_nothing_any_more_goes_with_the_next_login_but_for_each_ones_
     kept = db.session.scalars(db.select(LoginSession.token_hash).order_by(LoginSession.id)).all()
     assert kept[:-1] == ["1", "4"]
     assert db.session.scalars(db.select(AccountToken.token_hash)).all() == ["1"]
+
+
+def test_clearing_years_of_logins_keeps_nobody_waiting(app):
+    user, now = factories.make_user("clinician"), utc_now()
+    rows = [
+        {"user_id": user.id, "token_hash": str(hours), "created_at": now - timedelta(hours=hours)}
+        for hours in range(100_000, 0, -10)
+    ]
+    db.session.execute(db.insert(LoginSession), rows)
+    db.session.commit()
+    started = time.monotonic()
+    logins.open_session(user=user)
+    assert time.monotonic() - started < 2
+    assert db.session.scalar(db.select(db.func.count()).select_from(LoginSession)) == 1
 
 
 def test_only_a_hash_of_the_token_is_stored(as_user):

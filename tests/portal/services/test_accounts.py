@@ -199,11 +199,13 @@ def test_no_code_works_twice(app):
 def test_codes_are_guessed_ten_times_at_most_from_all_addresses_together(app):
     user = factories.make_user("clinician")
     enable_two_factor(user)
-    for number in range(logins.CODE_FAILURES_PER_ACCOUNT):
+    for number in range(two_factor.CODE_FAILURES_PER_ACCOUNT):
         with pytest.raises(DomainError, match="wrong or was used"):
             logins.pass_second_step(login_session=log_in(user), code="000000", address=f"192.0.2.{number}")
     with pytest.raises(attempts.TooManyTries):
         logins.pass_second_step(login_session=log_in(user), code="000000", address="198.51.100.1")
+    with pytest.raises(attempts.TooManyTries):
+        two_factor.remove_two_factor(user=user, password=PASSWORD, code="000000", address="198.51.100.1")
 
 
 def test_two_factor_is_in_force_only_once_a_code_was_right(app):
@@ -215,13 +217,16 @@ def test_two_factor_is_in_force_only_once_a_code_was_right(app):
     assert not user.has_two_factor and log_in(user).two_factor_passed
 
 
-def test_two_factor_is_turned_off_by_the_password_or_by_an_administrator(app):
+def test_two_factor_is_turned_off_by_password_and_code_or_by_an_administrator(app):
     user = factories.make_user("clinician")
-    enable_two_factor(user)
+    totp, _codes = enable_two_factor(user)
+    code = totp.at(utc_now())
     with pytest.raises(DomainError, match="not your password"):
-        two_factor.remove_two_factor(user=user, password="wrong", address="192.0.2.1")
+        two_factor.remove_two_factor(user=user, password="wrong", code=code, address="192.0.2.1")
+    with pytest.raises(DomainError, match="wrong or was used"):
+        two_factor.remove_two_factor(user=user, password=PASSWORD, code="000000", address="192.0.2.1")
     assert user.has_two_factor
-    two_factor.remove_two_factor(user=user, password=PASSWORD, address="192.0.2.1")
+    two_factor.remove_two_factor(user=user, password=PASSWORD, code=code, address="192.0.2.1")
     assert not user.has_two_factor and user.recovery_code_hashes == []
     enable_two_factor(user)
     two_factor.reset_two_factor(user=user)

@@ -169,6 +169,14 @@ def test_what_is_made_twice_is_there_once(app, at_once, meeting, add):
     assert sorted(at_once(add, 1, 2), key=str) == [DomainError, None]
 
 
+def test_two_who_make_the_same_clinics_with_an_account_never_wait_for_each_other(app, at_once, meeting):
+    def add(names):
+        account = {"email": f"{names[0]}@x.example", "name": "Ann", "role": "clinician"}
+        accounts.create_user(**account, clinics=[], new_clinics=names)
+
+    assert sorted(at_once(add, ["Dale", "Hill"], ["Hill", "Dale"]), key=str) == [DomainError, None]
+
+
 @pytest.fixture
 def crossing(monkeypatch):
     """A look that has locked the trail's end and a change that has locked an account go on only together."""

@@ -73,19 +73,32 @@ def test_setting_up_the_second_step(as_user):
     assert len(codes) == two_factor.RECOVERY_CODE_COUNT
     again = client.get("/account/two-factor").text
     assert codes[0] not in again and secret not in again and "10 recovery codes are left" in again
-    assert client.post("/account/two-factor/remove", data={"password": PASSWORD}).location == "/account"
+    for proof, sentence in (
+        ({"password": PASSWORD}, "Enter the code."),
+        ({"password": PASSWORD, "code": "000000"}, "wrong or was used before"),
+        ({"password": "wrong", "code": codes[0]}, "not your password"),
+    ):
+        answer = client.post("/account/two-factor/remove", data=proof)
+        assert answer.status_code == 400 and sentence in answer.text and client.user.has_two_factor
+    proof = {"password": PASSWORD, "code": codes[0]}
+    assert client.post("/account/two-factor/remove", data=proof).location == "/account"
     assert not client.user.has_two_factor
 
 
-def test_a_role_that_must_have_it_cannot_turn_it_off(app, as_user):
-    client = as_user("clinician")
-    two_factor.begin_two_factor(user=client.user)
-    code = pyotp.TOTP(client.user.totp_secret).at(utc_now())
-    two_factor.confirm_two_factor(user=client.user, code=code)
-    app.config["TWO_FACTOR_ROLES"] = ("clinician",)
-    assert 'name="password"' not in client.get("/account/two-factor").text
-    assert client.post("/account/two-factor/remove", data={"password": PASSWORD}).status_code == 403
-    assert client.user.has_two_factor
+def test_a_role_that_must_have_it_moves_to_a_new_phone_without_help(app, as_user):
+    client = as_user("admin")
+    old = pyotp.TOTP(two_factor.begin_two_factor(user=client.user))
+    two_factor.confirm_two_factor(user=client.user, code=old.at(utc_now(), counter_offset=-1))
+    app.config["TWO_FACTOR_ROLES"] = ("admin",)
+    assert "until then no other page opens" in client.get("/account/two-factor").text
+    proof = {"password": PASSWORD, "code": old.at(utc_now())}
+    setup = client.post("/account/two-factor/remove", data=proof, follow_redirects=True)
+    assert setup.request.path == "/account/two-factor" and "Your role needs a second step." in setup.text
+    assert client.get("/admin/users").location == "/account/two-factor"
+    new = pyotp.TOTP(client.user.totp_secret)
+    assert new.secret != old.secret
+    assert client.post("/account/two-factor", data={"code": new.now()}).status_code == 200
+    assert client.get("/admin/users").status_code == 200
 
 
 def test_a_role_that_must_have_it_sees_nothing_before(app, as_user):
