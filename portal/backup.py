@@ -26,6 +26,7 @@ from portal.models import AccountToken, LoginSession
 from portal.sealed_file import DamagedFile, SealedReader, SealedWriter
 
 ROWS_AT_ONCE = 20  # with their photos they fit into memory
+MOST_SHRINKAGE = 2  # the good backup of last week must outlive one of a database that was made anew
 
 
 class CannotBackUp(Exception):
@@ -45,8 +46,8 @@ class Restored:
 def write_backup(path, passphrase):
     """Write every row, as of one moment, to ``path`` (mode 600, complete or not there). Returns the number of rows.
 
-    Raises CannotBackUp when another backup to ``path`` is being written, or when the database is of a newer release,
-    whose columns this one does not know.
+    Raises CannotBackUp when another backup to ``path`` is being written, when the one that is there is far larger, or
+    when the database is of a newer release, whose columns this one does not know.
     """
     path = Path(path)
     with _replacing(path) as file:
@@ -89,10 +90,20 @@ def _replacing(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
+            _refuse_to_shrink(path, os.path.getsize(part))
             os.replace(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+def _refuse_to_shrink(path, size):
+    present = path.stat().st_size if path.exists() else 0
+    if present > MOST_SHRINKAGE * size:
+        raise CannotBackUp(
+            f"{path} holds {present} bytes and the new backup only {size}, so the file was left as it is. If this is the "
+            "right database, choose another file or move that one away."
+        )
 
 
 def _lock(file, path):

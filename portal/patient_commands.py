@@ -45,14 +45,18 @@ def delete(clinic_name, reference):
 
 @patients.command("expire")
 @click.option("--delete", "really", is_flag=True, help="Delete them; without it they are only counted.")
-def expire(really):
+@click.option("--clock-is-right", is_flag=True, help="Delete although the portal was not in use one to three months ago.")
+def expire(really, clock_is_right):
     """Patients past RETENTION_DAYS, counted from their last photo, decision or day to be seen again.
 
     Counts them, or deletes them (from cron, say). Whoever waits for a decision, for a new photo or to be told is kept.
+    Deletes nobody while the audit trail has no entry of one to three months ago: the clock may be years ahead.
     """
     try:
         expired = retention.list_expired_patients()
         kept = retention.count_unfinished_patients()
+        if really and expired and not clock_is_right:
+            retention.require_likely_clock()
     except DomainError as error:
         raise click.ClickException(str(error.message)) from error
     if not really:

@@ -59,8 +59,9 @@ def record_denial(response):
     is_foreign_row = response.status_code == 404 and request.view_args and request.endpoint not in STATIC_ENDPOINTS
     if (response.status_code == 403 or is_foreign_row) and current_user.is_authenticated:
         row_id = next((str(value) for value in (request.view_args or {}).values()), None)
+        details = {"endpoint": request.endpoint, "row": row_id, "status": response.status_code}
         try:
-            audit.record_denial(endpoint=request.endpoint, status_code=response.status_code, row_id=row_id)
+            audit.record_alone(action="denied", details=details)
         except OperationalError:  # the refusal itself must not fail
             db.session.rollback()
     return response

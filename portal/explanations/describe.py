@@ -81,8 +81,8 @@ def _risk_sentence(prediction, voice):
 
 def _doubt(case, voice):
     """What is said where the model cannot judge the photo, whatever the tier became; else empty."""
-    if case.status == "failed" and voice == "patient":
-        return str(texts.NOT_READ)
+    if case.status == "failed":
+        return str(texts.NOT_READ[voice])
     if any(reason["tier"] == "cannot_assess" for reason in case.tier_reasons):
         return str(texts.TIER_TEXTS[voice]["cannot_assess"])
     return ""

@@ -60,11 +60,17 @@ TIER_TEXTS = {
     },
 }
 
-# To the patient, where the model gave no answer: nothing is known of the photo that could be doubted.
-NOT_READ = _(
-    "The computer could not read your photo. This says nothing about your spot. "
-    "A clinician will look at the photo, and we will tell you what comes next. You may be asked for a new one."
-)
+# Where the model gave no answer: nothing is known of the photo that could be doubted.
+NOT_READ = {
+    "clinician": _(
+        "The computer has not read this photo, so it says nothing about the spot. "
+        "Ask for a new photo if this one is too poor to judge."
+    ),
+    "patient": _(
+        "The computer could not read your photo. This says nothing about your spot. "
+        "A clinician will look at the photo, and we will tell you what comes next. You may be asked for a new one."
+    ),
+}
 
 CLASS_TEXTS = {
     "clinician": {

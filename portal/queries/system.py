@@ -31,10 +31,13 @@ class SystemState:
     oldest_waiting_at: datetime | None
     workers: list[Worker] | None  # None: Redis did not answer, so nobody knows
     database: str  # "SQLite 3.53.4", "PostgreSQL 15.7"
-    queue_answers: bool
     last_prediction_at: datetime | None
     model_versions: list[str]  # the last three in the records, the latest first
     last_backup_at: datetime | None
+
+    @property
+    def queue_answers(self):
+        return self.workers is not None
 
     @property
     def is_backed_up(self):
@@ -47,7 +50,6 @@ def load_system_state():
         status: count
         for status, count in db.session.execute(db.select(Case.status, func.count()).group_by(Case.status))
     }
-    workers = _find_workers()
     waiting = Case.status.in_(BEING_READ)
     latest = db.session.execute(
         db.select(Prediction.model_version, func.max(Prediction.created_at).label("at"))
@@ -60,9 +62,8 @@ def load_system_state():
         running=counts.get("running", 0),
         failed=counts.get("failed", 0),
         oldest_waiting_at=db.session.scalar(db.select(func.min(Case.submitted_at)).where(waiting)),
-        workers=workers,
+        workers=_find_workers(),
         database=_describe_database(),
-        queue_answers=workers is not None,
         last_prediction_at=latest[0].at if latest else None,
         model_versions=[row.model_version for row in latest],
         last_backup_at=find_last_backup(),

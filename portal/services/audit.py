@@ -58,11 +58,6 @@ def record_alone(*, action, target=None, clinic_id=None, details=None):
     db.session.commit()
 
 
-def record_denial(*, endpoint, status_code, row_id=None):
-    """Somebody logged in asked for what is not theirs."""
-    record_alone(action="denied", details={"endpoint": endpoint, "row": row_id, "status": status_code})
-
-
 def seal(event):
     """SHA-256 over the event's content and the previous hash, as 64 hexadecimal digits."""
     content = [

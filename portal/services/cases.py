@@ -129,11 +129,16 @@ def release_case(*, case, clinician):
 
 
 def ask_retake(*, case, clinician, reason):
-    """The photo cannot be used: ask the health worker for another, saying what to change (a key of RETAKES)."""
+    """The photo cannot be used: ask the health worker for another, saying what to change (a key of RETAKES).
+
+    Conflict where the spot has a newer photo: it would answer the request at once, and nobody would be asked.
+    """
     if reason not in RETAKES:
         raise DomainError(_("Say what to change about the photo."), field="reason")
     _lock(case)
     _check_undecided(case)
+    if find_newer_case(case):
+        raise Conflict(_("There is a newer photo of this spot, so the clinic is not asked for another."))
     case.change_status("retake")
     case.retake_reason = reason
     case.failure_reason = None
@@ -198,6 +203,7 @@ def _new_case(submitter, lesion, answers, quality):
     if not patient.clinic.is_active:
         raise DomainError(_("This clinic is closed. It takes no new photos."))
     now = utc_now()
+    sent_at = _after_the_last(lesion, now)
     score = triage.checklist_score(answers["checklist"])
     asked = triage.decide(
         checklist_score=score,
@@ -211,9 +217,9 @@ def _new_case(submitter, lesion, answers, quality):
         clinic=patient.clinic,
         lesion=lesion,
         submitted_by=submitter,
-        submitted_at=now,
+        submitted_at=sent_at,
         consent_at=now,
-        age_years=patients.age_in(now, patient.birth_year),
+        age_years=patients.age_in(sent_at, patient.birth_year),
         checklist_score=score,
         photo_quality=quality,
         status_changed_at=now,
@@ -222,6 +228,11 @@ def _new_case(submitter, lesion, answers, quality):
     )
     case.set_triage(asked)
     return case
+
+
+def _after_the_last(lesion, now):
+    """``now``; where the clock was set back, just after the spot's last photo: the time says which is the newest."""
+    return max([now, *(case.submitted_at + timedelta.resolution for case in lesion.cases)])
 
 
 def _answered_request(replaces, lesion):

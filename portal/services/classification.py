@@ -134,7 +134,7 @@ def finish_case(claim, prediction, *, thresholds, is_validated):
     if case is None:
         db.session.rollback()
         return False
-    row = _store(case, prediction, thresholds, is_validated)
+    row = _add_prediction(case, prediction, thresholds, is_validated)
     case.prediction_id = row.id
     case.set_triage(_decide(case, prediction=row, thresholds=row.thresholds))
     if case.status == "running":
@@ -237,36 +237,28 @@ def _claimed(claim, *, or_decided=False):
     )
 
 
-def _store(case, prediction, thresholds, is_validated):
-    """The row of this model version: the one already there when the case was read by it before."""
-    same = db.select(Prediction).where(
-        Prediction.case_id == case.id, Prediction.model_version == prediction.model_version
+def _add_prediction(case, prediction, thresholds, is_validated):
+    row = Prediction(
+        case_id=case.id,
+        model_version=prediction.model_version,
+        is_validated=is_validated,
+        predicted_class=prediction.predicted_class,
+        confidence=prediction.confidence,
+        malignancy_risk=prediction.malignancy_risk,
+        melanoma_probability=prediction.melanoma_probability,
+        probabilities=prediction.probabilities,
+        image_probabilities=prediction.image_probabilities,
+        prediction_set=list(prediction.prediction_set),
+        out_of_distribution=prediction.out_of_distribution,
+        out_of_distribution_score=prediction.out_of_distribution_score,
+        # An exact age, written once, would outlast the patient's being made anonymous; the case has it.
+        factors=[asdict(factor) | ({"value": None} if factor.name == "age" else {}) for factor in prediction.factors],
+        thresholds=thresholds,
+        activation_map=_to_png(prediction.activation_map),
+        latency_ms=prediction.latency_ms,
     )
-    row = db.session.scalar(same)
-    if row is None:
-        row = Prediction(
-            case_id=case.id,
-            model_version=prediction.model_version,
-            is_validated=is_validated,
-            predicted_class=prediction.predicted_class,
-            confidence=prediction.confidence,
-            malignancy_risk=prediction.malignancy_risk,
-            melanoma_probability=prediction.melanoma_probability,
-            probabilities=prediction.probabilities,
-            image_probabilities=prediction.image_probabilities,
-            prediction_set=list(prediction.prediction_set),
-            out_of_distribution=prediction.out_of_distribution,
-            out_of_distribution_score=prediction.out_of_distribution_score,
-            # An exact age, written once, would outlast the patient's being made anonymous; the case has it.
-            factors=[
-                asdict(factor) | ({"value": None} if factor.name == "age" else {}) for factor in prediction.factors
-            ],
-            thresholds=thresholds,
-            activation_map=_to_png(prediction.activation_map),
-            latency_ms=prediction.latency_ms,
-        )
-        db.session.add(row)
-        db.session.flush()
+    db.session.add(row)
+    db.session.flush()
     return row
 
 

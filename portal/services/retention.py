@@ -20,6 +20,9 @@ STILL_IN_LOG = (
     "The next time a patient is deleted or made anonymous, it is emptied."
 )
 
+# How long ago a portal in use has written something. The last weeks do not count: a wrong clock may have dated them.
+IN_USE_AGO = timedelta(days=30), timedelta(days=90)
+
 WITHOUT_OBJECTS = {"synchronize_session": False}
 
 
@@ -90,6 +93,18 @@ def _commit(certificate):
 def list_expired_patients():
     """Ids of the patients past RETENTION_DAYS of whom nothing is unfinished."""
     return db.session.scalars(_expired().with_only_columns(Patient.id)).all()
+
+
+def require_likely_clock():
+    """Refuse where the audit trail is silent about the time a while ago: the clock may have been set years ahead."""
+    now = utc_now()
+    latest, earliest = (now - ago for ago in IN_USE_AGO)
+    if not db.session.scalar(db.select(db.exists().where(AuditEvent.at.between(earliest, latest)))):
+        raise DomainError(
+            f"Nothing was deleted. This computer's clock says {now:%Y-%m-%d}, and the audit trail has no entry between "
+            f"{earliest:%Y-%m-%d} and {latest:%Y-%m-%d}. If the date is wrong, set the clock. "
+            "If it is right, and the portal was not in use then, add --clock-is-right."
+        )
 
 
 def count_unfinished_patients():

@@ -7,16 +7,11 @@ from portal.services import audit
 from portal.services.rows import lock
 
 
-def record_view(*, action, target=None, clinic_id=None, details=None):
-    """Write down that the person of this request looked at something; objects loaded before are read anew."""
-    audit.record_alone(action=action, target=target, clinic_id=clinic_id, details=details)
-
-
 def record_list(*, action, cases):
     """Write down whose cases the person of this request saw in a list; an empty one showed nobody's."""
     ids = [str(case.id) for case in cases]
     if ids:
-        record_view(action=action, details={"cases": ids})
+        audit.record_alone(action=action, details={"cases": ids})
 
 
 def record_case_view(*, case, viewer):

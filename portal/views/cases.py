@@ -18,8 +18,9 @@ from portal.queries.cases import GROUPS, count_cases, find_newer_case, list_case
 from portal.queries.first_reads import must_read_first
 from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
+from portal.services.audit import record_alone
 from portal.services.cases import AlreadySent, retry_case, submit_case
-from portal.services.viewing import note_told, record_case_view, record_list, record_view, take_back_told
+from portal.services.viewing import note_told, record_case_view, record_list, take_back_told
 from portal.views.result import render_result
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
@@ -92,7 +93,7 @@ def new():
         quality_advice=ADVICE,
     )
     if patient:
-        record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
+        record_alone(action="patient.view", target=patient, clinic_id=patient.clinic_id)
     return page, status_code
 
 

@@ -6,7 +6,7 @@ from flask_login import current_user
 from portal.models import ROLES
 from portal.permissions import get_case_or_404, get_image_or_404, require_role
 from portal.queries.first_reads import must_read_first
-from portal.services.viewing import record_view
+from portal.services.audit import record_alone
 
 blueprint = Blueprint("images", __name__)
 
@@ -17,7 +17,7 @@ def show(image_id):
     image = get_image_or_404(image_id)
     response = _picture(image.content, "image/jpeg")
     # Of the case, under whose number the audit page shows who saw anything of it.
-    record_view(action="image.view", target=image.case, clinic_id=image.case.clinic_id, details={"photo": image.kind})
+    record_alone(action="image.view", target=image.case, clinic_id=image.case.clinic_id, details={"photo": image.kind})
     return response
 
 

@@ -8,7 +8,7 @@ from portal.explanations import DECISIONS, describe
 from portal.models import ROLES
 from portal.permissions import get_case_or_404, require_role
 from portal.queries.first_reads import must_read_first
-from portal.services.viewing import record_view
+from portal.services.audit import record_alone
 
 blueprint = Blueprint("leaflet", __name__)
 
@@ -19,7 +19,7 @@ def show(case_id):
     case = get_case_or_404(case_id)
     if must_read_first(case, current_user):
         abort(404)
-    record_view(action="leaflet.view", target=case, clinic_id=case.clinic_id)
+    record_alone(action="leaflet.view", target=case, clinic_id=case.clinic_id)
     language = request.args.get("language")
     prediction = _shown_prediction(case)
     with force_locale(language if language in current_app.config["LANGUAGES"] else str(get_locale())):

@@ -11,8 +11,8 @@ from portal.forms.patient import SKIN_TYPE_HINTS, CorrectionForm
 from portal.models import ROLES
 from portal.permissions import get_patient_or_404, require_role
 from portal.queries.patients import find_patients, lesion_rows, pick_pair, suggest_patients
+from portal.services.audit import record_alone
 from portal.services.patients import correct_patient
-from portal.services.viewing import record_view
 
 blueprint = Blueprint("patients", __name__, url_prefix="/patients")
 
@@ -26,7 +26,7 @@ def index():
     if after and not rows:  # the last of them are listed elsewhere by now, or nowhere
         return redirect(url_for(".index", q=text or None))
     page = render_template("patients/index.html", rows=rows, next_after=next_after, text=text)
-    record_view(action="patient.search", details={"found": len(rows)})
+    record_alone(action="patient.search", details={"found": len(rows)})
     return page
 
 
@@ -36,7 +36,7 @@ def search():
     text = _text()
     found, has_more = suggest_patients(current_user, text) if text else ([], False)
     answer = jsonify(patients=[_as_json(patient, lesions) for patient, lesions in found], has_more=has_more)
-    record_view(action="patient.search", details={"found": len(found)})
+    record_alone(action="patient.search", details={"found": len(found)})
     return answer
 
 
@@ -47,7 +47,7 @@ def show(patient_id):
     rows = lesion_rows(patient, current_user)
     pair = pick_pair(rows, request.args.getlist("compare", type=UUID))
     page = render_template("patients/show.html", patient=patient, rows=rows, pair=pair)
-    record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
+    record_alone(action="patient.view", target=patient, clinic_id=patient.clinic_id)
     return page
 
 
@@ -70,7 +70,7 @@ def correct(patient_id):
         except DomainError as refusal:
             error = refusal
     answer = render_form("patients/correct.html", form, error, patient=patient, skin_type_hints=SKIN_TYPE_HINTS)
-    record_view(action="patient.view", target=patient, clinic_id=patient.clinic_id)
+    record_alone(action="patient.view", target=patient, clinic_id=patient.clinic_id)
     return answer
 
 

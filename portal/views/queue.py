@@ -21,7 +21,7 @@ from portal.queries.queue import (
     last_review_at,
     load_queue,
 )
-from portal.services.viewing import record_view
+from portal.services.audit import record_alone
 
 blueprint = Blueprint("queue", __name__, url_prefix="/queue")
 
@@ -60,7 +60,7 @@ def index():
         last_review_at=last_at,
         now=now,
     )
-    record_view(action="queue.view", details={"cases": [str(row.case.id) for row in queue.rows]})
+    record_alone(action="queue.view", details={"cases": [str(row.case.id) for row in queue.rows]})
     return page
 
 

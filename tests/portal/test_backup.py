@@ -198,6 +198,18 @@ def test_one_that_cannot_be_noted_stands_all_the_same(filled, runner, data_dir, 
     assert lines_of(data_dir / "backup")[-1]["counts"]["case"] == 4
 
 
+def test_one_of_a_database_made_anew_leaves_a_far_larger_one_alone(backup, data_dir, request, monkeypatch):
+    before = backup.read_bytes()
+    monkeypatch.setenv("BACKUP_PASSPHRASE", PASSPHRASE)
+    runner = request.getfixturevalue("other").test_cli_runner()
+    refused = runner.invoke(args=["backup", str(backup)])
+    assert refused.exit_code == 1 and f"holds {len(before)} bytes" in refused.output
+    assert "choose another file" in refused.output and events("backup.made") == []
+    assert backup.read_bytes() == before and not (data_dir / "backup.part").exists()
+    for _evening in range(2):
+        assert runner.invoke(args=["backup", str(data_dir / "small")]).exit_code == 0
+
+
 def test_what_ended_since_is_not_opened_again(filled, as_user, data_dir, request, monkeypatch):
     user = as_user("clinician").user
     link, email = accounts.issue_reset_link(user=user), user.email

@@ -41,5 +41,5 @@ def test_a_locked_database_does_not_turn_a_refusal_into_a_failure(as_user, monke
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
     client = as_user("health_worker")
-    monkeypatch.setattr(security.audit, "record_denial", locked)
+    monkeypatch.setattr(security.audit, "record_alone", locked)
     assert client.get("/admin/users").status_code == 403

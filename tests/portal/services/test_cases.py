@@ -159,39 +159,6 @@ def test_a_lesion_of_another_patient_is_refused(app):
     assert count(Case) == 0
 
 
-def test_a_new_photo_answers_one_request_once(app):
-    old = factories.make_case("retake")
-    nurse = old.submitted_by
-    answer = submit(nurse, patient=old.patient, lesion=old.lesion, replaces=old)
-    assert answer.replaces_id == old.id
-    with pytest.raises(Conflict):
-        submit(nurse, patient=old.patient, lesion=old.lesion, replaces=old)
-    assert count(Case) == 2
-
-
-def test_any_new_photo_of_the_spot_answers_its_open_request(app):
-    old = factories.make_case("retake")
-    factories.make_case("retake", lesion=factories.make_lesion(patient=old.patient))
-    values = factories.new_case_values(patient=old.patient, lesion=old.lesion)
-    answer = cases.submit_case(submitter=old.submitted_by, **values)
-    assert answer.replaces_id == old.id
-    assert cases.submit_case(submitter=old.submitted_by, **values).id == answer.id, "the form sent twice"
-    later = submit(old.submitted_by, patient=old.patient, lesion=old.lesion)
-    assert later.replaces_id is None
-    assert submit(old.submitted_by, patient=old.patient).replaces_id is None, "a new spot"
-
-
-def test_a_new_photo_answers_the_newest_request_of_the_spot_and_ends_the_earlier_one(app):
-    first = factories.make_case("retake")
-    second = factories.make_case("retake", lesion=first.lesion)
-    answer = submit(first.submitted_by, patient=first.patient, lesion=first.lesion)
-    assert answer.replaces_id == second.id
-    for asked in (first, second):
-        with pytest.raises(Conflict, match="No new photo is needed"):
-            submit(first.submitted_by, patient=first.patient, lesion=first.lesion, replaces=asked)
-        db.session.rollback()
-
-
 def test_of_two_photos_of_a_spot_sent_at_once_one_answers_its_request(app):
     old = factories.make_case("retake")
     old_id, nurse_id, lesion_id = old.id, old.submitted_by_id, old.lesion_id
@@ -255,22 +222,6 @@ def test_what_was_settled_meanwhile_is_not_taken_and_no_new_photo_asked_for(app,
         cases.ask_retake(case=case, clinician=clinician, reason="dark")
     db.session.rollback()
     assert case.taken_by_id is None and case.retake_reason == ("blurred" if status == "retake" else None)
-
-
-@pytest.mark.parametrize("status", ["queued", "running", "classified", "failed"])
-def test_a_new_photo_is_asked_for(app, status):
-    case = factories.make_case(status)
-    clinician = factories.make_user("clinician", clinic=case.clinic)
-    cases.ask_retake(case=case, clinician=clinician, reason="blurred")
-    assert (case.status, case.retake_reason, case.lease_expires_at) == ("retake", "blurred", None)
-
-
-def test_a_new_photo_is_asked_for_with_a_reason_that_there_is(app):
-    case = factories.make_case("classified")
-    clinician = factories.make_user("clinician", clinic=case.clinic)
-    with pytest.raises(DomainError):
-        cases.ask_retake(case=case, clinician=clinician, reason="because")
-    assert case.status == "classified"
 
 
 def person(user_id):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from PIL import Image as Picture
+from sqlalchemy.exc import IntegrityError
 
 from ml.classifier import Factor
 from portal.database import utc_now
@@ -175,16 +176,16 @@ def test_a_decided_case_is_not_read_failed_or_rung_for(app):
     assert (waiting.status, waiting.prediction) == ("reviewed", None)
 
 
-def test_the_same_model_version_is_stored_once(app):
+def test_a_model_version_is_stored_once_and_another_beside_it(app):
     case = factories.make_case()
     finish(classification.claim_case(case.id))
     case.change_status("queued")
     db.session.commit()
-    assert finish(classification.claim_case(case.id)) is True
-    finish_other = made_up_answer(model_version="made-up-2")
-    case.change_status("queued")
-    db.session.commit()
-    finish(classification.claim_case(case.id), finish_other)
+    claim = classification.claim_case(case.id)
+    with pytest.raises(IntegrityError):
+        finish(claim)
+    db.session.rollback()
+    finish(claim, made_up_answer(model_version="made-up-2"))
     assert case.prediction.model_version == "made-up-2"
     assert db.session.scalar(db.select(db.func.count()).select_from(Prediction)) == 2
 

@@ -187,7 +187,34 @@ def test_whoever_was_not_told_stays(stays, decided, told, is_kept):
     assert stays(case) == is_kept
 
 
-def test_it_is_said_how_many_are_kept_for_that(app, runner, decided):
+@pytest.fixture
+def in_use(app, monkeypatch):
+    """The audit trail has an entry of two months ago."""
+    with monkeypatch.context() as then:
+        then.setattr(audit, "utc_now", lambda: utc_now() - timedelta(days=60))
+        audit.record_alone(action="test.happened")
+
+
+def test_a_clock_set_years_ahead_deletes_nobody(app, runner, in_use, monkeypatch):
+    app.config["RETENTION_DAYS"] = 3650
+    factories.make_case("reviewed")
+    for module in (retention, audit):
+        monkeypatch.setattr(module, "utc_now", lambda: utc_now() + timedelta(days=3660))
+    audit.record_alone(action="test.happened")  # as the portal goes on by that clock
+    assert "1 patients are past" in runner.invoke(args=["patient", "expire"]).output
+    refused = runner.invoke(args=["patient", "expire", "--delete"])
+    assert refused.exit_code == 1 and "Nothing was deleted." in refused.output
+    assert f"clock says {retention.utc_now():%Y-%m-%d}" in refused.output and count(Patient) == 1
+    meant = runner.invoke(args=["patient", "expire", "--delete", "--clock-is-right"])
+    assert meant.exit_code == 0 and count(Patient) == 0
+
+
+def test_the_clock_of_a_new_portal_is_in_nobodys_way(app, runner):
+    app.config["RETENTION_DAYS"] = 3650
+    assert runner.invoke(args=["patient", "expire", "--delete"]).exit_code == 0
+
+
+def test_it_is_said_how_many_are_kept_for_that(app, runner, in_use, decided):
     decided(400), decided(400)
     factories.make_review(decided(400).lesions[0].cases[0], created_at=utc_now() - timedelta(400), disposition="biopsy")
     shown = runner.invoke(args=["patient", "expire"])
@@ -210,7 +237,7 @@ def test_a_decision_that_comes_while_the_expired_are_deleted_keeps_the_patient(d
     assert count(Patient) == 1
 
 
-def test_whoever_came_back_while_the_expired_are_deleted_stays(app, runner, monkeypatch, patient):
+def test_whoever_came_back_while_the_expired_are_deleted_stays(app, runner, in_use, monkeypatch, patient):
     app.config["RETENTION_DAYS"] = 365
     long_ago = utc_now() - timedelta(days=400)
     came_back, gone, expired = (factories.make_patient(created_at=long_ago) for _ in range(3))

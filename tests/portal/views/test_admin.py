@@ -29,6 +29,14 @@ def test_a_closed_clinic_leads_to_its_people_and_counts_the_same(admin):
     assert page.count('class="fine d-block">clinician') == 2
 
 
+def test_the_cases_of_a_clinic_are_its_own_where_another_is_named_like_its_number(admin):
+    clinic = factories.make_clinic(name="Hill & Dale")
+    factories.make_clinic(name=str(clinic.id))
+    factories.make_case(lesion=factories.make_lesion(patient=factories.make_patient(clinic=clinic)))
+    link = re.search(r'href="(/admin/results\?[^"]+)">1</a>', admin.get("/admin/clinics").text)[1]
+    assert '<option value="Hill &amp; Dale" selected>' in admin.get(link).text
+
+
 def test_long_lists_come_in_pages_without_gap_or_double(admin):
     clinic = factories.make_clinic()
     for number in range(120):

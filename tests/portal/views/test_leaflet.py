@@ -137,7 +137,7 @@ def test_of_a_photo_that_was_not_read_it_speaks_the_patients_language(clinic, he
     failed = {"code": "model_failed", "tier": "cannot_assess", "params": {}}
     page = read(health_worker, make_case(clinic, "failed", tier="cannot_assess", tier_reasons=[failed]), language)
     with force_locale(language):
-        said = str(texts.NOT_READ)
+        said = str(texts.NOT_READ["patient"])
     assert said in page and not said.startswith("The computer")
 
 

@@ -1,4 +1,4 @@
-"""A colleague asks for a new photo while somebody decides."""
+"""A new photo is asked for, maybe by a colleague while somebody decides."""
 
 import re
 
@@ -39,3 +39,21 @@ def test_whoever_saw_it_may_decide_all_the_same(case, clinician, colleague):
     answers = ANSWERS | dict(MARKS.findall(clinician.get(f"/cases/{case.id}").text))
     assert clinician.post(f"/cases/{case.id}/reviews", data=answers).status_code == 302
     assert case.status == "reviewed"
+
+
+def test_asking_for_a_new_photo(case, clinician):
+    response = clinician.post(f"/cases/{case.id}/retake", data={"reason": "blurred"})
+    assert response.status_code == 302
+    page = clinician.get(f"/cases/{case.id}").text
+    assert "The photo is blurred" in page
+    assert clinician.post(f"/cases/{case.id}/retake", data={"reason": "ugly"}).status_code == 400
+
+
+def test_no_new_photo_is_asked_for_where_there_is_a_newer_one(case, clinician):
+    address = f"/cases/{case.id}/retake"
+    assert address in clinician.get(f"/cases/{case.id}").text
+    newer = factories.make_case("classified", lesion=case.lesion)
+    page = clinician.get(f"/cases/{case.id}").text
+    assert address not in page and f'<a href="/cases/{newer.id}">See the new photo</a>' in page
+    response = clinician.post(address, data={"reason": "blurred"})
+    assert response.status_code == 409 and "There is a newer photo of this spot" in response.text

@@ -103,9 +103,11 @@ class TestTheCasePage:
         assert not any(words in page for words in ("bar-name", "Of 100 spots", "confidence"))
 
     def test_a_failed_case_can_be_decided_without_the_model(self, make_case, clinician):
-        case = make_case("failed", prediction=False, tier_reasons=[])
+        failed = {"code": "model_failed", "tier": "cannot_assess", "params": {}}
+        case = make_case("failed", prediction=False, tier="cannot_assess", tier_reasons=[failed])
         page = clinician.get(f"/cases/{case.id}").text
         assert "Judge it as if no computer had seen it" in page
+        assert "The computer has not read this photo" in page and "the computer&#39;s answer" not in page
         assert "Do you agree" not in page
         values = {name: value for name, value in DECISION.items() if name != "agrees"}
         assert clinician.post(f"/cases/{case.id}/reviews", data=values).status_code == 302
@@ -291,10 +293,3 @@ class TestTaking:
     def test_it_is_free_again_after_half_an_hour(self, make_case, clinician, colleague):
         case = make_case(taken_by=colleague, taken_until=utc_now() - timedelta(seconds=1))
         assert "Nobody has this case" in clinician.get(f"/cases/{case.id}").text
-
-    def test_asking_for_a_new_photo(self, case, clinician):
-        response = clinician.post(f"/cases/{case.id}/retake", data={"reason": "blurred"})
-        assert response.status_code == 302
-        page = clinician.get(f"/cases/{case.id}").text
-        assert "The photo is blurred" in page
-        assert clinician.post(f"/cases/{case.id}/retake", data={"reason": "ugly"}).status_code == 400
