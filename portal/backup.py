@@ -101,8 +101,8 @@ def _refuse_to_shrink(path, size):
     present = path.stat().st_size if path.exists() else 0
     if present > MOST_SHRINKAGE * size:
         raise CannotBackUp(
-            f"{path} holds {present} bytes and the new backup only {size}, so the file was left as it is. If this is the "
-            "right database, choose another file or move that one away."
+            f"{path} holds {present} bytes and the new backup only {size}, so the file was left as it is. "
+            "If this is the right database, choose another file or move that one away."
         )
 
 

@@ -45,7 +45,7 @@ def delete(clinic_name, reference):
 
 @patients.command("expire")
 @click.option("--delete", "really", is_flag=True, help="Delete them; without it they are only counted.")
-@click.option("--clock-is-right", is_flag=True, help="Delete although the portal was not in use one to three months ago.")
+@click.option("--clock-is-right", is_flag=True, help="Delete though the portal was not in use one to three months ago.")
 def expire(really, clock_is_right):
     """Patients past RETENTION_DAYS, counted from their last photo, decision or day to be seen again.
 

@@ -1,4 +1,4 @@
-"""compose.yaml gives its containers an environment that they start with."""
+"""compose.yaml and the services of systemd give the portal what it starts with."""
 
 import os
 import re
@@ -28,3 +28,11 @@ def test_the_web_server_starts_with_what_compose_gives_it(tmp_path):
     command = [Path(sys.executable).with_name("gunicorn"), "--check-config"]
     checked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_backup_waits_for_the_disk_that_it_writes_to():
+    unit = (ROOT / "ops/clinic/portal-backup.service").read_text()
+    disk = re.search(r"flask --app portal backup (/\S+)/", unit)[1]
+    asked = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    assert asked["RequiresMountsFor"] == asked["AssertPathIsMountPoint"] == disk
+    assert disk in asked["ReadWritePaths"].split()
