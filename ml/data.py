@@ -1,7 +1,7 @@
 """Records of a skin-lesion folder, and their lesion-grouped split.
 
 Two layouts are read, of which ml.tables tells more: HAM10000 (HAM10000_metadata.csv, or a table with its
-columns) and ISIC 2018 Task 3 (one-hot ground-truth CSVs, optionally lesion-grouping CSVs). Pictures
+columns) and ISIC 2018 Task 3 (one-hot ground-truth CSVs, optionally CSVs of lesions and facts). Pictures
 lie in any folder below.
 
     python -m ml.data --data DIR --out FOLDER
@@ -16,7 +16,7 @@ import filecmp
 import hashlib
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ml.labels import CLASSES, SEXES, SITES
+from ml import facts
+from ml.files import files_below
+from ml.labels import CLASSES
 from ml.made_with import PARTS, fingerprint, write_signs
 from ml.perceptual_hash import near_identical, perceptual_hash
 from ml.preprocess import UnreadableImage, decode, to_square
@@ -32,8 +34,6 @@ from ml.tables import PICTURE_SUFFIXES, DatasetError, read_photographs, read_row
 
 FRACTIONS = {"train": 0.72, "validation": 0.06, "calibration": 0.10, "test": 0.12}
 MANIFESTS = Path(__file__).parent / "manifests"
-FACTS = {"age": "age", "sex": "sex", "localization": "site"}  # a table's column to the field of a Record
-UNTOLD = ("", "unknown", "nan", "na", "n/a", "none", "null")
 NAMED = 10  # of a list that may be long
 
 
@@ -59,20 +59,22 @@ def read_dataset(directory: Path | str) -> list[Record]:
     """Every image a folder's table names, ordered by image id.
 
     A row that tells no diagnosis may lack its picture, and is then left out; a fact that is not understood
-    is unknown. Both are counted on stderr. Raises DatasetError when the folder has no table that is
-    understood, when its table lacks a column, when a row with a diagnosis has no picture, two unlike ones or
-    an unknown diagnosis, or is there twice.
+    is unknown. Both are counted on stderr, where a truth that is not read is named. Raises NotADirectoryError
+    when there is no such folder, and DatasetError when it has no table that is understood, when its table lacks
+    a column, when a row with a diagnosis has no picture, two unlike ones or an unknown diagnosis, or is there twice.
     """
-    directory = Path(directory)
-    pictures, twins = _pictures(directory)
-    rows = read_photographs(directory)
-    told = [_record(row, pictures) for row in rows]
-    records = [record for record in told if record.path or record.label]
-    _check(directory, records, twins)
-    if left_out := len(told) - len(records):
+    records, left_out = _read(Path(directory), needs_all_pictures=True)
+    if left_out:
         print(f"rows with neither a diagnosis nor a picture, left out: {left_out}", file=sys.stderr)
-    _name_facts_not_understood(rows, told)
-    return sorted(records, key=lambda record: record.image_id)
+    return records
+
+
+def read_pictured(directory: Path | str) -> tuple[list[Record], int]:
+    """As read_dataset, but only the images of which the folder has a picture, and how many of the table it lacks.
+
+    Raises DatasetError, as read_dataset does, when it has none at all.
+    """
+    return _read(Path(directory), needs_all_pictures=False)
 
 
 def shortened(items: Sequence[str], separator: str = ", ") -> str:
@@ -198,12 +200,27 @@ def _lesion_ids(records: list[Record]) -> list[str]:
     return list(dict.fromkeys(record.lesion_id for record in records))
 
 
+def _read(directory: Path, needs_all_pictures: bool) -> tuple[list[Record], int]:
+    """The records, and how many rows were left out for want of a picture."""
+    pictures, twins = _pictures(directory)
+    rows, tables_left_out = read_photographs(directory, pictures)
+    needs_all_pictures |= not any(row["image_id"] in pictures for row in rows)
+    kept = [row for row in rows if row["image_id"] in pictures or (needs_all_pictures and row["dx"])]
+    records = [_record(row, pictures) for row in kept]
+    notes = [f"table left out: {reason}" for reason in tables_left_out]
+    _check(directory, records, twins, notes)
+    for column, odd in facts.not_understood(kept).items():
+        values = shortened([repr(value) for value, _ in odd.most_common()])
+        notes.append(f"{column}, not understood and taken as unknown: {odd.total()} ({values})")
+    for note in notes:
+        print(note, file=sys.stderr)
+    return sorted(records, key=lambda record: record.image_id), len(rows) - len(kept)
+
+
 def _pictures(directory: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Each picture by its file name's stem, and of those that are there twice and differ the other one."""
     pictures, twins = {}, {}
-    for path in sorted(directory.rglob("*")):
-        if path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
-            continue
+    for path in files_below(directory, PICTURE_SUFFIXES):
         first = pictures.setdefault(path.stem, path)
         if first != path and not filecmp.cmp(first, path, shallow=False):
             twins[path.stem] = path
@@ -211,35 +228,18 @@ def _pictures(directory: Path) -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def _record(row: dict[str, str | None], pictures: dict[str, Path]) -> Record:
-    age = row.get("age", "")
     return Record(
         image_id=row["image_id"],
         lesion_id=row["lesion_id"],
         path=pictures.get(row["image_id"]),
         label=row["dx"],
-        age=float(age) if age.replace(".", "", 1).isdecimal() else None,
-        sex=_known(row.get("sex"), SEXES),
-        site=_known(row.get("localization"), SITES),
         source=row.get("dataset") or None,
         dx_type=row.get("dx_type", "").lower(),
+        **facts.understood(row),
     )
 
 
-def _known(value: str | None, vocabulary: tuple[str, ...]) -> str | None:
-    word = (value or "").lower()  # as ml.metadata reads it
-    return word if word in vocabulary else None
-
-
-def _name_facts_not_understood(rows: list[dict[str, str | None]], records: list[Record]) -> None:
-    for column, fact in FACTS.items():
-        told = [row.get(column, "") for row, record in zip(rows, records, strict=True) if getattr(record, fact) is None]
-        odd = Counter(value for value in told if value.lower() not in UNTOLD)
-        if odd:
-            values = shortened([repr(value) for value, _ in odd.most_common()])
-            print(f"{column}, not understood and taken as unknown: {odd.total()} ({values})", file=sys.stderr)
-
-
-def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> None:
+def _check(directory: Path, records: list[Record], twins: dict[str, Path], notes: list[str]) -> None:
     faults = [f"{r.image_id}: no picture" for r in records if r.path is None]
     faults += [
         f"{r.image_id}: two pictures that differ, {r.path} and {twins[r.image_id]}"
@@ -259,7 +259,7 @@ def _check(directory: Path, records: list[Record], twins: dict[str, Path]) -> No
     if not records:
         faults.append("no image is listed")
     if faults:
-        raise DatasetError(f"{directory}, {len(faults)} faults:\n" + shortened(faults, "\n"))
+        raise DatasetError("\n".join([f"{directory}, {len(faults)} faults:", shortened(faults, "\n"), *notes]))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,6 +4,7 @@
 
 DIR holds images and HAM10000_metadata.csv, or images and an ISIC 2018 one-hot ground-truth CSV, which
 ml.tables tells by their columns; where they have no age, sex or site, the metadata fusion drops out.
+Of a whole folder the rows with a picture are measured and the others counted; a split must be there in full.
 Everything goes through the LiteRT classifier itself, so what is measured is what ships. Intervals are
 95 % bootstrap intervals that resample lesions, or photographs where no table names lesions.
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from tqdm import tqdm
 from ml import conformal, model_json
 from ml.card_tables import figure
 from ml.classifier import ARTIFACT, VIEWS, Classifier
-from ml.data import MANIFESTS, Record, decoded, read_dataset, read_split
+from ml.data import MANIFESTS, Record, decoded, read_dataset, read_pictured, read_split
 from ml.made_with import are_made_with, fingerprint
 from ml.metadata import FACTS
 from ml.observe import Observations, facts_of, labels_of, observe_paths
@@ -40,6 +42,7 @@ from ml.report import (
 from ml.slices import slices_of
 
 LEAST_REPEATS = 100  # fewer leave nothing beyond the 95 %
+LEAST_ROOM_BYTES = 2**20  # a report and a page of plots have about a quarter
 MOST_FLAGGED = 0.05  # of the photographs; of those that a model is made for it flags 1 in 100
 SUBSETS = tuple(
     tuple(fact for position, fact in enumerate(FACTS) if number >> position & 1) for number in range(2 ** len(FACTS))
@@ -109,17 +112,21 @@ def count_seen_in_making(records: list[Record], classifier: Classifier, manifest
     return int(is_known.sum())
 
 
-def read_labelled(options: argparse.Namespace) -> list[Record]:
-    """The photographs to measure. Raises ValueError where none has a label."""
-    records = read_dataset(options.data)
+def read_labelled(options: argparse.Namespace) -> tuple[list[Record], int]:
+    """The photographs to measure, and how many rows have no picture. Raises ValueError where none has a label."""
     if options.split:
-        records = read_split(records, options.split, options.manifests)
+        records, without_picture = read_split(read_dataset(options.data), options.split, options.manifests), 0
+    else:
+        records, without_picture = read_pictured(options.data)
+    if without_picture:
+        of_all = f"{len(records):,} of {len(records) + without_picture:,} rows have a picture in {options.data}"
+        print(f"{of_all}: these are measured; {without_picture:,} have none", file=sys.stderr)
     labelled = [record for record in records if record.label is not None]
     if not labelled:
         raise ValueError(f"no labelled photograph in {options.data}")
     if len(labelled) < len(records):
         print(f"{len(records) - len(labelled)} photographs without a label left out", file=sys.stderr)
-    return labelled
+    return labelled, without_picture
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,13 +139,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--artifact", type=Path, default=ARTIFACT)
     parser.add_argument("--views", choices=sorted(VIEWS), help="test-time augmentation to use instead")
     parser.add_argument("--repeats", type=_repeats, default=1000, help=f"of the bootstrap, {LEAST_REPEATS} or more")
-    parser.add_argument("--workers", type=int, default=2, help="photographs looked at side by side")
+    parser.add_argument("--workers", type=_workers, default=2, help="photographs looked at side by side")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the network's outputs there for other commands")
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
         _check_targets(options.json, options.plots)
-        records = read_labelled(options)
+    except (OSError, ValueError) as error:
+        print(f"cannot evaluate: {error}", file=sys.stderr)
+        return 2
+    try:
+        records, without_picture = read_labelled(options)
         classifier = Classifier.load(options.artifact, views=options.views)
         seen_in_making = count_seen_in_making(records, classifier, options.manifests)
         paths = [record.path for record in records]
@@ -150,11 +161,12 @@ def main(arguments: list[str] | None = None) -> int:
     result = {
         "model_version": classifier.version,
         "split": options.split,
+        "rows_without_picture": without_picture,
         "seen_in_making": seen_in_making,
         "views": classifier.test_time_augmentation,
         "decisions": {
             "accuracy": "argmax of p",
-            "balanced, balanced_accuracy, per_class": "argmax of p/prior",
+            "balanced, balanced_accuracy, per_class": "argmax of p/prior, which is balanced_class",
             "plain, sensitivity_plain, specificity_plain": "argmax of p, which is predicted_class",
             "malignant, melanoma": "at the shipped threshold",
         },
@@ -170,11 +182,16 @@ def main(arguments: list[str] | None = None) -> int:
         "made_by": model_json.step("ml.evaluate", arguments or sys.argv[1:], started),
     }
     written = _without_nan(result)
-    options.json.write_text(json.dumps(written, indent=1) + "\n")
-    if options.plots:
-        draw_page(written, options.plots)
+    status = 0
+    try:
+        options.json.write_text(json.dumps(written, indent=1) + "\n")
+        if options.plots:
+            draw_page(written, options.plots)
+    except OSError as error:
+        print(f"the report could not be written: {error}", file=sys.stderr)
+        status = 2
     _say(written)
-    return 0
+    return status
 
 
 def _say(result: dict) -> None:
@@ -187,10 +204,13 @@ def _say(result: dict) -> None:
         warnings.append(f"{unlike}; the portal would not judge them.")
     for warning in warnings:
         print(warning, file=sys.stderr)
+    melanoma = result["per_class"]["mel"]
     for title, place, name in (
         ("accuracy (predicted_class)", result, "accuracy"),
         ("balanced_accuracy (predicted_class)", result["plain"], "balanced_accuracy"),
-        ("balanced_accuracy (argmax of p/prior)", result, "balanced_accuracy"),
+        ("balanced_accuracy (balanced_class)", result, "balanced_accuracy"),
+        ("melanoma_recall (predicted_class)", melanoma, "sensitivity_plain"),
+        ("melanoma_recall (balanced_class)", melanoma, "sensitivity"),
         ("macro_auc", result, "macro_auc"),
         ("ece", result, "ece"),
     ):
@@ -203,10 +223,27 @@ def _check_targets(report_path: Path, page: Path | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
+        if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(f"{path} cannot be written")
+        if not path.exists():
+            _check_room(path)
     if page:
         check_page(page)
+
+
+def _check_room(path: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(LEAST_ROOM_BYTES))
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _workers(text: str) -> int:
+    workers = int(text)
+    if workers < 1:
+        raise argparse.ArgumentTypeError(f"{text} look at nothing: 1 or more do")
+    return workers
 
 
 def _repeats(text: str) -> int:

@@ -24,6 +24,11 @@ CHANGES = {
     "30 % brighter": lambda image: image.point(lambda level: level * 1.3),
     "warmer light": lambda image: Image.fromarray(np.uint8(np.asarray(image) * (1.0, 0.9, 0.75))),
     "without colour": lambda image: image.convert("L").convert("RGB"),
+    # What a camera gives: the data set's photographs are smaller copies, and softer.
+    "at 600 x 450": lambda image: image.resize(SIZE, Image.Resampling.LANCZOS),
+    "the same, sharpened": lambda image: image.resize(SIZE, Image.Resampling.LANCZOS).filter(
+        ImageFilter.UnsharpMask(radius=2, percent=80, threshold=0)
+    ),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(image.width / 100)),
     "quarter turn": lambda image: image.transpose(Image.Transpose.ROTATE_90),
     "through a dark tube": lambda image: through_a_tube(image.resize(SIZE, Image.Resampling.BICUBIC)),

@@ -8,20 +8,38 @@ still run.
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from ml.classifier import ARTIFACT, VIEWS, Classifier, Prediction
+from ml.facts import OLDEST_YEARS
 from ml.labels import CLASSES, SEXES, SITES
 from ml.preprocess import UnreadableImage
 
 UNKNOWN = "unknown"  # HAM10000's own word; to the fusion it is a fact not told, as any word that it has no term for
 
+EPILOG = (
+    "predicted_class is the most probable class; balanced_class is the one most above its usual share of the "
+    "photographs, which finds more melanomas and calls more moles something else. prediction_set is every class "
+    "that cannot be ruled out; it may leave out predicted_class."
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    try:
+        return predict_all(options)
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has; Python would write once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def predict_all(options: argparse.Namespace) -> int:
+    """Print each photograph's line. The exit status."""
     try:
         classifier = Classifier.load(options.artifact, views=options.views)
     except (OSError, ValueError) as error:
@@ -68,9 +86,9 @@ def as_json(path: Path, prediction: Prediction, prior: np.ndarray) -> dict:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ml.predict", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m ml.predict", description=__doc__.split("\n")[0], epilog=EPILOG)
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    parser.add_argument("--age", type=_age, help="years, 0 to 120")
+    parser.add_argument("--age", type=_age, help=f"years, 0 to {OLDEST_YEARS}")
     parser.add_argument("--sex", type=str.lower, choices=(*SEXES, UNKNOWN))
     parser.add_argument("--site", type=str.lower, choices=(*SITES, UNKNOWN), help="place on the body")
     parser.add_argument("--json", action="store_true", help="JSON lines: the default, and all there is")
@@ -81,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _age(text: str) -> float:
     age = float(text)
-    if not 0 <= age <= 120:
-        raise argparse.ArgumentTypeError(f"{text} is not an age in years from 0 to 120")
+    if not 0 <= age <= OLDEST_YEARS:
+        raise argparse.ArgumentTypeError(f"{text} is not an age in years from 0 to {OLDEST_YEARS}")
     return age
 
 

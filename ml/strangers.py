@@ -13,6 +13,7 @@ from PIL import Image
 
 from ml import negatives, preprocess
 from ml.data import shortened
+from ml.files import files_below
 from ml.labels import CLASSES, MALIGNANT_INDICES
 from ml.metadata import softmax
 from ml.observe import labels_of, observe_images, observe_paths
@@ -71,7 +72,7 @@ def measure_strangers(artifact: Path, detector: Detector, threshold: float, othe
     kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
     kinds = {kind: [partial(Image.Image.copy, picture) for picture in pictures] for kind, pictures in kinds.items()}
     if others:
-        paths = sorted(path for path in others.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+        paths = files_below(others, PICTURE_SUFFIXES)
         _check(paths)
         kinds["other pictures"] = [partial(_decode, path) for path in paths]
     result = {}

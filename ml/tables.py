@@ -1,27 +1,27 @@
 """The CSV tables of a folder of photographs, told apart by their columns.
 
-HAM10000's has image_id and dx. ISIC 2018's truth has image and, for each class, a column of zeros and ones; its
-grouping has image and lesion_id. Capitals in a column's name do not matter. ISIC 2019's AK (actinic keratosis)
-is read as AKIEC, of which it is a part; its SCC and UNK are none of the seven classes.
+HAM10000's has image_id and dx. ISIC 2018's truth has image and, for each class, a column of zeros and ones. A table
+of image and lesion_id, age, sex or localization tells more of the photographs of such a truth. image may be called
+image_id, and image_id isic_id; age and localization may have ISIC's names. Capitals in a column's name do not
+matter. ISIC 2019's AK (actinic keratosis) is read as AKIEC, of which it is a part; its SCC and UNK are none of the
+seven classes.
 """
 
 import csv
-import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml import facts
+from ml.files import files_below
 from ml.labels import CLASSES
 
 HAM_TABLE = "HAM10000_metadata.csv"
-DIAGNOSES, ONE_HOT, LESIONS = "diagnoses", "one-hot truth", "lesions"
-COLUMNS = {  # a table is of the first kind whose columns it has
-    DIAGNOSES: ("image_id", "dx"),
-    ONE_HOT: ("image", *CLASSES),
-    LESIONS: ("image", "lesion_id"),
-}
-SYNONYMS = {"ak": "akiec"}
+DIAGNOSES, ONE_HOT, FURTHER = "diagnoses", "one-hot truth", "further facts"
+TRUTHS = {DIAGNOSES: ("image_id", "dx"), ONE_HOT: ("image", *CLASSES)}  # a table is of the first whose columns it has
+FURTHER_COLUMNS = ("lesion_id", *facts.COLUMNS)
+SYNONYMS = {"ak": "akiec", "isic_id": "image_id", "age_approx": "age", "anatom_site_general": "localization"}
 DELIMITERS = ",;\t"  # a spreadsheet writes semicolons where the comma is the decimal sign
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # of ml.preprocess.FORMATS
 
@@ -32,37 +32,42 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class Table:
-    """One file's rows, by column; kind is one of COLUMNS, or None where there is nothing in it for us."""
+    """One file's rows, by column; kind is one of TRUTHS, FURTHER, or None where there is nothing in it for us."""
 
     path: Path
     kind: str | None
     rows: list[dict[str, str]]
 
 
-def read_photographs(directory: Path) -> list[dict[str, str | None]]:
-    """A row for each photograph that a folder's tables name: image_id, lesion_id, dx, and what else they tell.
+def read_photographs(directory: Path, pictured: Container[str] = ()) -> tuple[list[dict[str, str | None]], list[str]]:
+    """A row for each photograph that a folder's tables name, and which tables were left out, and why.
 
-    dx is None where it is blank, or a one-hot table marks no class or several. HAM10000_metadata.csv is
-    read before, and instead of, all other tables; without it, tables with image_id and dx instead of
-    one-hot ones, as they tell facts too. Several tables of the kind that is read are one. A truth that is
-    not read for another's sake, one that lacks a column, and a table that cannot be read are named on stderr.
+    A row has image_id, lesion_id, dx, and what else is told; dx is None where it is blank, or a one-hot table
+    marks no class or several. HAM10000_metadata.csv is read alone; without it, tables with image_id and dx
+    before one-hot ones, as they tell facts too. Several tables of the kind that is read are one. A truth of
+    none of whose photographs there is a picture (an id in `pictured`) gives way to another that has some. Left
+    out are truths that are not read for another's sake, those that lack a column, and tables that cannot be read.
 
     Raises DatasetError when no table tells what the photographs show, or HAM10000_metadata.csv lacks a column.
     """
     tables, left_out = _read_tables(directory)
-    kinds = {table.kind for table in tables}
-    if DIAGNOSES in kinds:
-        rows = [_of_diagnoses(row) for row in _rows_of(tables, DIAGNOSES)]
-        left_out += [f"{table.path}: others have image_id and dx" for table in tables if table.kind == ONE_HOT]
-    elif ONE_HOT in kinds:
-        lesions = {photograph_id(row["image"]): row["lesion_id"] for row in _rows_of(tables, LESIONS)}
-        rows = [_of_one_hot(row, lesions) for row in _rows_of(tables, ONE_HOT)]
-    else:
+    further = _further(tables)
+    truths = [
+        (group, [_photograph(table.kind, row, further) for table in group for row in table.rows])
+        for group in _truths(tables)
+    ]
+    if not truths:
         lacking = f"neither {HAM_TABLE}, or columns image_id and dx, nor an ISIC ground-truth CSV of zeros and ones"
-        raise DatasetError("\n".join([f"{directory} holds {lacking}", *left_out]))
-    for reason in left_out:
-        print(f"table left out: {reason}", file=sys.stderr)
-    return rows
+        no_truths = [f"{table.path} lacks dx" for table in tables if table.kind == FURTHER]
+        raise DatasetError("\n".join([f"{directory} holds {lacking}", *no_truths, *left_out]))
+    has_pictures = [any(row["image_id"] in pictured for row in rows) for _, rows in truths]
+    chosen = has_pictures.index(True) if any(has_pictures) else 0
+    read, rows = truths[chosen]
+    for position, (group, _) in enumerate(truths):
+        if position != chosen:
+            reason = "there is a picture of none of its rows, " if position < chosen else ""
+            left_out += [f"{table.path}: {reason}{read[0].path} is read instead" for table in group]
+    return rows, left_out
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -81,18 +86,30 @@ def photograph_id(cell: str) -> str:
 def _read_tables(directory: Path) -> tuple[list[Table], list[str]]:
     """The tables that count, and why others could not be read."""
     # A name that begins with a dot is macOS's notes on a file, or hidden on purpose.
-    paths = sorted(p for p in directory.rglob("*") if p.suffix.lower() == ".csv" and not p.name.startswith("."))
+    paths = [path for path in files_below(directory, (".csv",)) if not path.name.startswith(".")]
     tables, left_out = [], []
-    for path in sorted(filter(Path.is_file, paths), key=lambda path: not _is_official(path)):
+    for path in paths:
         try:
-            table = _read_table(path)
+            tables.append(_read_table(path))
         except (_NoTable, OSError) as error:
             left_out.append(str(error))
-            continue
-        if _is_official(path):
-            return [table], left_out
-        tables.append(table)
     return tables, left_out
+
+
+def _truths(tables: list[Table]) -> list[list[Table]]:
+    """Tables that are read together, those that are read rather than others first."""
+    official = [[table] for table in tables if _is_official(table.path)]
+    others = [[table for table in tables if table.kind == kind and not _is_official(table.path)] for kind in TRUTHS]
+    return official + [group for group in others if group]
+
+
+def _further(tables: list[Table]) -> dict[str, dict[str, str]]:
+    """What FURTHER tables tell of each image id."""
+    told = {}
+    for row in (row for table in tables if table.kind == FURTHER for row in table.rows):
+        cells = {column: row[column] for column in FURTHER_COLUMNS if facts.is_told(row.get(column))}
+        told[_image_of(row)] = told.get(_image_of(row), {}) | cells
+    return told
 
 
 def _read_table(path: Path) -> Table:
@@ -136,33 +153,40 @@ def _is_official(path: Path) -> bool:
 
 def _kind_of(path: Path, columns: list[str]) -> str | None:
     if _is_official(path):
-        lacking = [column for column in COLUMNS[DIAGNOSES] if column not in columns]
+        lacking = [column for column in TRUTHS[DIAGNOSES] if column not in columns]
         if lacking:
             raise DatasetError(f"{path} has no column {' and no column '.join(lacking)}")
-    for kind, wanted in COLUMNS.items():
-        if set(wanted) <= set(columns):
+    names = {"image", "image_id"}
+    known = names.union(columns) if names.intersection(columns) else set(columns)
+    for kind, wanted in TRUTHS.items():
+        if known.issuperset(wanted):
             return kind
-    for wanted in (COLUMNS[DIAGNOSES], COLUMNS[ONE_HOT]):
-        lacking = [column for column in wanted if column not in columns]
-        if len(lacking) <= len(wanted) / 2:  # nearly a truth
-            raise _NoTable(f"{path} lacks {', '.join(lacking)}")
+    _check_nearly(path, ONE_HOT, known)
+    if "image" in known and known.intersection(FURTHER_COLUMNS):
+        return FURTHER
+    _check_nearly(path, DIAGNOSES, columns)
     return None
 
 
-def _rows_of(tables: list[Table], kind: str) -> list[dict[str, str]]:
-    return [row for table in tables if table.kind == kind for row in table.rows]
+def _check_nearly(path: Path, kind: str, columns: Container[str]) -> None:
+    lacking = [column for column in TRUTHS[kind] if column not in columns]
+    if len(lacking) <= len(TRUTHS[kind]) / 2:
+        raise _NoTable(f"{path} lacks {', '.join(lacking)}")
 
 
-def _of_diagnoses(row: dict[str, str]) -> dict[str, str | None]:
-    image_id = photograph_id(row["image_id"])
-    return row | {"image_id": image_id, "lesion_id": row.get("lesion_id") or image_id, "dx": row["dx"].lower() or None}
+def _photograph(kind: str, row: dict[str, str], further: dict[str, dict[str, str]]) -> dict[str, str | None]:
+    image_id = _image_of(row)
+    if kind == DIAGNOSES:
+        dx = row["dx"].lower() or None
+    else:
+        marked = [name for name in CLASSES if float(row[name] or 0) == 1]
+        dx = marked[0] if len(marked) == 1 else None
+        row = row | further.get(image_id, {})
+    return row | {"image_id": image_id, "lesion_id": row.get("lesion_id") or image_id, "dx": dx}
 
 
-def _of_one_hot(row: dict[str, str], lesions: dict[str, str]) -> dict[str, str | None]:
-    image_id = photograph_id(row["image"])
-    marked = [name for name in CLASSES if float(row[name] or 0) == 1]
-    dx = marked[0] if len(marked) == 1 else None
-    return {"image_id": image_id, "lesion_id": lesions.get(image_id) or image_id, "dx": dx}
+def _image_of(row: dict[str, str]) -> str:
+    return photograph_id(row.get("image_id") or row.get("image", ""))
 
 
 def _check_truth(row: dict[str, str], place: str) -> None:

@@ -183,12 +183,20 @@ def test_calibration_that_fails_leaves_everything_as_it_was(artefact, recalibrat
 
 def test_other_pictures_of_every_form_are_shown_to_the_detector(artefact, recalibrate, tmp_path):
     forms = ("jpg", "JPEG", "png", "webp", "bmp", "tif", "tiff")
+    others = tmp_path / "others"
+    (others / "folder.png").mkdir(parents=True)
+    (others / "behind").symlink_to(tmp_path)
     for number, form in enumerate(forms):
-        paint_lesion("mel", number).save(tmp_path / f"{number}.{form}")
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "notes.txt").write_text("none")
-    fitted = recalibrate("--others", tmp_path)
+        paint_lesion("mel", number).save((others, tmp_path)[number % 2] / f"{number}.{form}")
+    (others / "notes.txt").write_text("none")
+    fitted = recalibrate("--others", others)
     assert fitted["out_of_distribution"]["stopped"]["other pictures"]["n"] == len(forms)
+
+
+def test_folder_of_other_pictures_that_is_not_there_is_told(artefact, recalibrate, tmp_path, capsys):
+    before = json.loads((artefact / "model.json").read_text())
+    assert recalibrate("--others", tmp_path / "none", status=1) == before
+    assert capsys.readouterr().err.endswith(f"cannot calibrate: no such folder: {tmp_path / 'none'}\n")
 
 
 def test_detector_that_is_missing_or_another_is_refused(artefact, recalibrate, tmp_path, capsys):

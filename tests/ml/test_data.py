@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from ml.data import DatasetError, load_pixels, read_dataset
+from ml.data import DatasetError, load_pixels, read_dataset, read_pictured
 from ml.labels import CLASSES
 from tests.ml.tiny import paint_lesion, write_isic
 
@@ -96,6 +96,79 @@ def test_facts_that_are_not_understood_are_unknown_and_named(writable, capsys):
         "age, not understood and taken as unknown: 4 ('forty', '²')",
         f"localization, not understood and taken as unknown: 15 ({places}, and 5 more)",
     ]
+
+
+def test_age_that_nobody_reaches_is_unknown_and_named(writable, capsys):
+    table = writable / "HAM10000_metadata.csv"
+    ages = [record.age for record in read_dataset(writable)]
+    table.write_text(table.read_text().replace(",histo,35,", ",histo,500,", 1).replace(",histo,40,", ",histo,120,", 1))
+    changed = [record.age for record in read_dataset(writable)]
+    assert (changed.count(None), changed.count(120)) == (ages.count(None) + 1, 1)
+    assert capsys.readouterr().err == "age, not understood and taken as unknown: 1 ('500')\n"
+
+
+def test_isics_places_are_read_only_where_they_mean_one_of_ham10000s(tmp_path, capsys):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel", "bcc", "df"])
+    places = ["Posterior torso", "lower extremity", "head/neck", "torso"]
+    rows = [f"ISIC_{number:07d},40.0,male,{place}\n" for number, place in enumerate(places)]
+    (folder / "metadata.csv").write_text("isic_id,age_approx,sex,anatom_site_general\n" + "".join(rows))
+    records = read_dataset(folder)
+    assert [record.site for record in records] == ["back", "lower extremity", None, None]
+    assert {(record.age, record.sex) for record in records} == {(40.0, "male")}
+    assert capsys.readouterr().err == ("localization, not understood and taken as unknown: 2 ('head/neck', 'torso')\n")
+
+
+def test_pictures_behind_links_are_found_and_a_link_upwards_ends(writable, tmp_path):
+    before = read_dataset(writable)
+    (writable / "images").rename(tmp_path / "elsewhere")
+    (writable / "photographs").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "up").symlink_to(writable)
+    records = read_dataset(writable)
+    assert [record.image_id for record in records] == [record.image_id for record in before]
+    assert {record.path.parent for record in records} == {writable / "photographs"}
+
+
+def test_truth_that_is_not_read_is_named_with_and_without_a_fault(writable, capsys):
+    (writable / "clinic.csv").write_text("image_id,dx\nISIC_0000001,nv\n")
+    named = f"table left out: {writable / 'clinic.csv'}: {writable / 'HAM10000_metadata.csv'} is read instead"
+    read_dataset(writable)
+    assert capsys.readouterr().err.splitlines() == [named]
+    (writable / "images" / "ISIC_0000001.jpg").unlink()
+    with pytest.raises(DatasetError) as error:
+        read_dataset(writable)
+    assert str(error.value).splitlines()[1:] == ["ISIC_0000001: no picture", named]
+
+
+def test_truth_that_has_the_pictures_is_read_before_the_official_one(tmp_path, tiny_dataset, capsys):
+    folder = write_isic(tmp_path / "isic", ["nv", "mel"])
+    official = folder / "HAM10000_metadata.csv"
+    official.write_text((tiny_dataset / official.name).read_text().replace("ISIC_", "HAM_"))
+    assert [record.label for record in read_dataset(folder)] == ["nv", "mel"]
+    assert capsys.readouterr().err == (
+        f"table left out: {official}: there is a picture of none of its rows, {folder / 'truth.csv'} is read instead\n"
+    )
+
+
+def test_rows_without_a_picture_can_be_counted_instead_of_refused(writable):
+    records = read_dataset(writable)
+    for record in records[2:]:
+        record.path.unlink()
+    table = writable / "HAM10000_metadata.csv"
+    table.write_text(
+        table.read_text().replace(f"{records[9].image_id},{records[9].label}", f"{records[9].image_id},scc")
+    )
+    assert read_pictured(writable) == (records[:2], 166)
+    shutil.rmtree(writable / "images")
+    with pytest.raises(DatasetError, match=f"{records[0].image_id}: no picture"):
+        read_pictured(writable)
+
+
+@pytest.mark.parametrize("read", [read_dataset, read_pictured])
+def test_folder_that_is_not_there_is_called_so(tmp_path, read):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(NotADirectoryError, match=f"^no such folder: {path}$"):
+            read(path)
 
 
 def test_what_a_diagnosis_rests_on_is_read_where_it_is_told(writable):

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -129,6 +130,27 @@ def test_impossible_facts_are_refused(ready, photo, arguments):
 def test_folder_without_a_model_is_one_line(photo, tmp_path, capsys):
     assert predict.main([str(photo), "--artifact", str(tmp_path)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_reader_who_has_seen_enough_ends_it_quietly(photo):
+    code = (
+        "import sys; from ml import predict; from ml.classifier import Classifier; from tests.ml import tiny; "
+        "Classifier.load = lambda *_, **__: Classifier(tiny.ColourRuntime(), tiny.settings(), None); "
+        "sys.exit(predict.main())"
+    )
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run([sys.executable, "-c", code, photo, photo], stdout=writes, stderr=subprocess.PIPE, text=True)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_help_tells_the_two_classes_and_the_set_apart(capsys):
+    with pytest.raises(SystemExit):
+        predict.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "predicted_class is the most probable class; balanced_class is" in said
+    assert "prediction_set is every class that cannot be ruled out; it may leave out predicted_class." in said
 
 
 def test_serving_code_imports_no_training_library():
