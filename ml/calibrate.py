@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from ml.made_with import PARTS
 from ml.metadata import FACTS, Fusion, fit_fusion, softmax
 from ml.observe import Observations, facts_of, labels_of, observe_paths
 from ml.out_of_distribution import NAME
-from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, measure_strangers
+from ml.strangers import EXPOSURES, PASSED, fit_strangeness, measure_changed, measure_strangers, readable_pictures
 
 LEVEL = 0.9
 FUSION_WEIGHTS = tuple(np.round(np.arange(0, 1.01, 0.05), 2))
@@ -186,7 +186,7 @@ def calibrate(
     views: str | None,
     *,
     workers: int = 2,
-    others: Path | None = None,
+    others: Sequence[Path] = (),
     cache: Path | None = None,
 ) -> dict:
     """Fit all of it and return the new model.json; writes out_of_distribution.npz beside it.
@@ -269,9 +269,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     try:
+        others = readable_pictures(options.others) if options.others else ()
         records = read_dataset(options.data)
         parts = {name: read_split(records, name, options.manifests) for name in PARTS}
-        shared = {"workers": options.workers, "others": options.others, "cache": options.cache}
+        shared = {"workers": options.workers, "others": others, "cache": options.cache}
         fitted = calibrate(options.artifact, parts, options.views, **shared)
     except (OSError, ValueError) as error:
         print(f"cannot calibrate: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@ Half of the photographs it is fitted to are shown darker or brighter than they w
 a lamp, a camera or dark skin alone makes no stranger.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -62,19 +62,15 @@ def at_most(records: list, count: int) -> list:
     return chosen
 
 
-def measure_strangers(artifact: Path, detector: Detector, threshold: float, others: Path | None = None) -> dict:
+def measure_strangers(artifact: Path, detector: Detector, threshold: float, others: Sequence[Path] = ()) -> dict:
     """The share of pictures of other things that the threshold stops, a kind.
 
-    others: a folder of further pictures, if there is one. Raises preprocess.UnreadableImage, before any is
-    measured, for those that cannot be read.
+    others: files of further pictures (see readable_pictures).
     """
     kinds = negatives.generated(each=20, seed=1)
     kinds["photograph of something else"] = negatives.packaged_photographs(seed=1)
     kinds = {kind: [partial(Image.Image.copy, picture) for picture in pictures] for kind, pictures in kinds.items()}
-    if others:
-        paths = files_below(others, PICTURE_SUFFIXES)
-        _check(paths)
-        kinds["other pictures"] = [partial(_decode, path) for path in paths]
+    kinds["other pictures"] = [partial(_decode, path) for path in others]
     result = {}
     for kind, pictures in kinds.items():
         if pictures:
@@ -84,8 +80,9 @@ def measure_strangers(artifact: Path, detector: Detector, threshold: float, othe
     return result
 
 
-def _check(paths: list[Path]) -> None:
-    faults = []
+def readable_pictures(directory: Path) -> list[Path]:
+    """The pictures of a folder. Raises preprocess.UnreadableImage for those that cannot be read."""
+    paths, faults = files_below(directory, PICTURE_SUFFIXES), []
     for path in paths:
         try:
             _decode(path)
@@ -93,6 +90,7 @@ def _check(paths: list[Path]) -> None:
             faults.append(str(error))
     if faults:
         raise preprocess.UnreadableImage("\n".join([f"{len(faults)} unreadable files:", shortened(faults, "\n")]))
+    return paths
 
 
 def _decode(path: Path) -> Image.Image:

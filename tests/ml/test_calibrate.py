@@ -168,13 +168,17 @@ def test_another_rule_is_another_version_without_the_figures_of_the_old_one(arte
     assert classifier.Classifier.load(artefact).version == third["version"]
 
 
-def test_calibration_that_fails_leaves_everything_as_it_was(artefact, recalibrate, tmp_path, capsys):
+def test_others_that_cannot_be_read_stop_it_first_and_leave_all_as_it_was(
+    artefact, recalibrate, tmp_path, capsys, monkeypatch
+):
     before = json.loads((artefact / "model.json").read_text())
     others = tmp_path / "others"
     others.mkdir()
     for number in range(12):
         (others / f"bad{number:02}.{('jpg', 'tif')[number % 2]}").write_bytes(b"no picture")
-    assert recalibrate("--others", others, status=1) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(calibrate, "read_dataset", None)  # minutes of work come after
+        assert recalibrate("--others", others, status=1) == before
     first, *named, last = capsys.readouterr().err.splitlines()
     assert (first, last) == ("cannot calibrate: 12 unreadable files:", "and 2 more")
     assert [line.split(": ")[0] for line in named] == [str(path) for path in sorted(others.iterdir())[:10]]
