@@ -2,22 +2,19 @@
 
 for (const form of document.querySelectorAll("form[data-pick]")) {
   const boxes = [...form.querySelectorAll("input[name=compare]")];
-  const picked = boxes.filter((box) => box.checked);
-  form.addEventListener("change", (event) => {
-    if (!boxes.includes(event.target)) return;
-    if (event.target.checked) picked.push(event.target);
-    else picked.splice(picked.indexOf(event.target), 1);
-    if (picked.length > 2) picked.shift().checked = false;
-  });
+  let picked = []; // in the order of picking: a third one takes the place of the first
+  const update = () => {
+    const ticked = boxes.filter((box) => box.checked);
+    picked = [...picked.filter((box) => box.checked), ...ticked.filter((box) => !picked.includes(box))];
+    while (picked.length > 2) picked.shift().checked = false;
+    form.querySelector(".pick-line button").disabled = picked.length !== 2;
+  };
+  form.addEventListener("change", update);
   form.addEventListener("submit", (event) => {
     if (picked.length !== 2) event.preventDefault();
   });
-  form.addEventListener("change", () => update(form, picked.length));
-  update(form, picked.length);
-}
-
-function update(form, count) {
-  form.querySelector(".pick-line button").disabled = count !== 2;
+  window.addEventListener("pageshow", update); // by then a browser that goes back has restored the ticks
+  update();
 }
 
 for (const section of document.querySelectorAll(".compare")) {

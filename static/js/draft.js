@@ -1,4 +1,5 @@
 // What was entered survives a reload. It stays in this tab and ends with it, with the login or with success.
+// A photo lies beside the rest: megabytes written at every key pressed would stall a slow phone.
 
 export class Draft {
   constructor(key) {
@@ -13,7 +14,7 @@ export class Draft {
     }
   }
 
-  // The storage may be full (a large photo): then the rest of the draft is still kept.
+  // Whether it found room.
   write(part) {
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ ...this.read(), ...part }));
@@ -23,8 +24,30 @@ export class Draft {
     }
   }
 
+  readPhoto(name) {
+    return sessionStorage.getItem(this.keyOfPhoto(name));
+  }
+
+  writePhoto(name, content) {
+    try {
+      sessionStorage.setItem(this.keyOfPhoto(name), content);
+    } catch {
+      // No room: the rest of the draft is kept.
+    }
+  }
+
+  removePhoto(name) {
+    sessionStorage.removeItem(this.keyOfPhoto(name));
+  }
+
+  keyOfPhoto(name) {
+    return `${this.key}:photo:${name}`;
+  }
+
   clear() {
     sessionStorage.removeItem(this.key);
+    const photos = Object.keys(sessionStorage).filter((key) => key.startsWith(this.keyOfPhoto("")));
+    for (const key of photos) sessionStorage.removeItem(key);
   }
 }
 

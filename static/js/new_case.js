@@ -53,6 +53,7 @@ const steps = new Steps([who, where, changed, photo], {
     draft.write({ seen: steps.elements.filter((each) => each.dataset.seen).map((each) => each.id) });
     update();
   },
+  finished: () => find("send").focus(),
 });
 
 function summariseWhere() {
@@ -75,7 +76,9 @@ function update() {
   steps.update();
   const missing = Object.keys(NEEDS).filter((name) => !NEEDS[name].isThere());
   const asked = missing.length ? `${texts.missing} ${missing.map((name) => text("missing", name)).join(", ")}` : texts.ready;
-  find("missing").textContent = isReadingPhoto() ? texts.readingPhoto : asked;
+  const line = find("missing");
+  const words = isReadingPhoto() ? texts.readingPhoto : asked;
+  if (line.textContent !== words) line.textContent = words; // what is written anew is read aloud anew
   find("send").classList.toggle("btn-primary", !missing.length);
   find("send").classList.toggle("btn-outline-secondary", missing.length > 0);
 }
@@ -129,10 +132,10 @@ async function keepPhoto(field, isKept, problem) {
   showError(field.name, problem);
   update();
   if (isKept) return;
-  draft.write({ [`photo:${field.name}`]: null }); // the old one goes even when the new one finds no room
+  draft.removePhoto(field.name); // the old one goes even when the new one finds no room
   const { blob } = field;
   const content = blob && (await toBase64(blob));
-  if (field.blob === blob) draft.write({ [`photo:${field.name}`]: content });
+  if (content && field.blob === blob) draft.writePhoto(field.name, content);
 }
 
 steps.connect((step) => {
@@ -176,7 +179,7 @@ async function restore() {
   if (value("reference") && !kept.person) picker?.register(true);
   bodyMap?.repaint();
   for (const field of photos) {
-    const content = kept[`photo:${field.name}`];
+    const content = draft.readPhoto(field.name);
     if (content) await field.accept(fromBase64(content, "image/jpeg"), true);
   }
   const hasDraft = Boolean(kept.values || kept.person);

@@ -16,7 +16,10 @@ export function connectPatientPicker(form, texts, { chosen, switched }) {
   find("search-again").hidden = false;
   find("patient-search").hidden = false;
   find("forget-patient").addEventListener("click", () => choose(null));
-  find("search-again").addEventListener("click", () => register(false));
+  find("search-again").addEventListener("click", () => {
+    register(false);
+    query.focus();
+  });
   find("register-patient").addEventListener("click", () => {
     const reference = fields.querySelector("[name=reference]");
     if (!reference.value && /\d/.test(query.value)) reference.value = query.value.trim();

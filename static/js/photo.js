@@ -20,7 +20,10 @@ export class PhotoField {
     this.camera.addEventListener("click", () => this.ask("environment"));
     root.querySelector("[data-browse]").addEventListener("click", () => this.ask(null));
     this.removal = root.querySelector("[data-remove]");
-    this.removal?.addEventListener("click", () => this.clear());
+    this.removal?.addEventListener("click", () => {
+      this.clear();
+      this.camera.focus();
+    });
     this.input.addEventListener("change", () => this.input.files[0] && this.accept(this.input.files[0]));
   }
 

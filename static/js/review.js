@@ -62,8 +62,9 @@ bindKeys({
   k: () => links.previous.click(),
   q: () => links.queue.click(),
   r: () => {
-    const first = form?.querySelector("input[type=radio]:checked, input[type=radio]");
-    first?.focus();
+    // Not one selector with a comma: that finds the first in the page, and from there an arrow key would choose anew.
+    const chosen = form?.querySelector("[name=diagnosis]:checked") ?? form?.querySelector("[name=diagnosis]");
+    chosen?.focus();
     document.getElementById("review")?.scrollIntoView({ block: "start" });
   },
 });
@@ -77,22 +78,29 @@ if (form) {
     answers.keep();
   });
 
-  // Agreeing follows from the diagnosis until the clinician says otherwise.
-  const agrees = form.elements.agrees;
-  let isSaid = agrees && agrees.value !== "";
-  form.addEventListener("change", (event) => {
-    if (event.target.name === "agrees") isSaid = true;
-    if (event.target.name === "diagnosis" && agrees && !isSaid) {
-      agrees.value = event.target.value === form.dataset.predicted ? "yes" : "no";
-      answers.keep();
-    }
-  });
+  const { agrees, diagnosis } = form.elements;
+  if (agrees) followDiagnosis(agrees, diagnosis);
 
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       form.requestSubmit(form.querySelector("button"));
     }
+  });
+}
+
+// Agreeing follows from the diagnosis until the clinician says otherwise. Only an answer against the diagnosis counts
+// as said: of one that goes with it, nobody can tell in a form that comes filled in whether a person or this set it.
+function followDiagnosis(agrees, diagnosis) {
+  const implied = () => diagnosis.value && (diagnosis.value === form.dataset.predicted ? "yes" : "no");
+  const differs = () => agrees.value !== "" && agrees.value !== implied();
+  let isSaid = differs();
+  form.addEventListener("change", (event) => {
+    if (event.target.name === "diagnosis" && !isSaid) {
+      agrees.value = implied();
+      answers.keep();
+    }
+    isSaid = differs();
   });
 }
 

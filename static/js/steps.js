@@ -1,9 +1,10 @@
 // Steps on one page: one is open at a time, and the next opens when the last is done.
 
 export class Steps {
-  // `isDone` and `summary` map a step's id to a function; `passed` is called when somebody went on from a step.
-  constructor(elements, { isDone, summary, passed }) {
-    Object.assign(this, { elements, isDone, summary, passed });
+  // `isDone` and `summary` map a step's id to a function; `passed` is called when somebody went on from a step,
+  // `finished` after that when no later step is left to do.
+  constructor(elements, { isDone, summary, passed, finished }) {
+    Object.assign(this, { elements, isDone, summary, passed, finished });
   }
 
   update() {
@@ -35,7 +36,11 @@ export class Steps {
     this.passed(step);
     const later = this.elements.slice(this.elements.indexOf(step) + 1);
     const next = later.find((each) => !this.isDone[each.id]());
-    if (!next) return;
+    if (!next) {
+      step.open = false;
+      this.finished();
+      return;
+    }
     this.open(next);
     next.querySelector("summary").focus({ preventScroll: true });
     next.scrollIntoView({ block: "start" });

@@ -2,12 +2,14 @@
 
 import tempfile
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from config import TestingConfig
 from portal import create_app
+from portal.database import utc_now
 from portal.extensions import db
 from tests import factories
 from tests.processes import Portal
@@ -96,3 +98,38 @@ def phone(live_server, page):
     page.goto(live_server.url + "/cases/new")
     page.locator("#register-patient").wait_for()
     return page
+
+
+@pytest.fixture
+def clinic(app):
+    return factories.make_clinic()
+
+
+@pytest.fixture
+def make_case(clinic):
+    def make(hours, status="classified", **values):
+        lesion = values.pop("lesion", None) or factories.make_lesion(patient=factories.make_patient(clinic=clinic))
+        sent_at = utc_now() - timedelta(hours=hours)
+        return factories.make_case(status, lesion=lesion, submitted_at=sent_at, **values)
+
+    return make
+
+
+@pytest.fixture
+def tab(live_server, page, clinic):
+    """A tab in which a clinician has logged in: ``tab.open(path)`` goes there, ``tab.log_in()`` logs in again."""
+    user = factories.make_user("clinician", clinic=clinic)
+    page.user_id, page.email = user.id, user.email
+    db.session.rollback()  # a snapshot from before the login could not be written to
+    page.open = lambda path: page.goto(live_server.url + path)
+    page.log_in = lambda: log_in(page)
+    page.open("/login")
+    page.log_in()
+    page.wait_for_url("**/queue")
+    return page
+
+
+def log_in(page):
+    page.fill("[name=email]", page.email)
+    page.fill("[name=password]", factories.PASSWORD)
+    page.press("[name=password]", "Enter")

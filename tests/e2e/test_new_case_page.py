@@ -21,6 +21,16 @@ XMLHttpRequest.prototype.send = async function (form) {
 };
 """
 
+# What is written to the draft, and how often the line on what is missing is written anew.
+NOTE_WHAT_A_KEY_DOES = """() => {
+  const noted = (window.noted = { longest: 0, announcements: 0 });
+  const { setItem } = Storage.prototype;
+  Storage.prototype.setItem = function (key, text) {
+    noted.longest = Math.max(noted.longest, text.length);
+    setItem.call(this, key, text);
+  };
+  new MutationObserver(() => noted.announcements++).observe(document.getElementById("missing"), { childList: true });
+}"""
 
 # Photos chosen while ``isSlow`` is set are ready only when ``finish()`` is called.
 PREPARE_SLOWLY = """
@@ -63,6 +73,16 @@ def test_a_draft_found_again_says_whose_it_is_and_asks_for_consent_anew(phone, l
     phone.get_by_text("Still missing: who").wait_for()
 
 
+def test_a_key_pressed_writes_no_photo_and_says_nothing_anew(phone):
+    fill_in(phone)
+    phone.click("#step-changed summary")
+    phone.evaluate(NOTE_WHAT_A_KEY_DOES)
+    phone.locator("[name=comment]").press_sequentially("It itches.")
+    assert "It itches." in phone.evaluate("Object.values(sessionStorage).join()")
+    assert phone.evaluate("noted.longest") < 2000
+    assert phone.evaluate("noted.announcements") == 0
+
+
 def test_a_photo_from_further_away_can_be_taken_out_again(phone):
     fill_in(phone)
     phone.click("details.more summary")
@@ -71,6 +91,7 @@ def test_a_photo_from_further_away_can_be_taken_out_again(phone):
     overview.get_by_text("Photo ready:").wait_for()
     overview.get_by_role("button", name="Remove the photo").click()
     assert overview.locator("figure").is_hidden()
+    expect(overview.locator("[data-camera]")).to_be_focused()
     phone.reload()
     phone.get_by_text("Photo kept from before:").wait_for()
     send(phone)

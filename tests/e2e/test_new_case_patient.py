@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from playwright.sync_api import expect
+
 from portal.database import begin_write
 from portal.extensions import db
 from portal.models import LoginSession, User
@@ -56,6 +58,25 @@ def test_a_new_patient_begun_does_not_stand_in_the_way_of_a_known_one(phone):
     send(phone)
     (case,) = stored_cases()
     assert case.patient.reference == "HS-7"
+
+
+def test_when_all_is_there_a_change_leads_to_send_and_the_focus_is_never_lost(phone):
+    db.session.rollback()
+    clinic = db.session.scalar(db.select(User)).clinic
+    factories.make_patient(clinic=clinic, reference="HS-7")
+    fill_in(phone)
+    phone.click("label:has(#consent)")
+    phone.click("#step-where summary")
+    phone.press("#step-where .step-next", "Enter")
+    expect(phone.locator("#send")).to_be_focused()
+    assert phone.locator("#step-where").get_attribute("open") is None
+    phone.click("#step-who summary")
+    phone.press("#search-again", "Enter")
+    expect(phone.locator("#patient-query")).to_be_focused()
+    phone.keyboard.type("HS-7")
+    phone.press("#patient-results button", "Enter")
+    expect(phone.locator("#send")).to_be_focused()
+    assert phone.locator("#step-who").get_attribute("open") is None
 
 
 def test_a_taken_reference_leads_to_the_patient(phone):
