@@ -18,7 +18,15 @@ SECOND_STEP_SECONDS = 600
 _SECOND_STEP_KEY = "second_step"
 
 # A page left open must not keep its session alive by itself.
-PASSIVE_ENDPOINTS = {"cases.status", "static", "bootstrap.static", "health.alive", "health.ready"}
+PASSIVE_ENDPOINTS = {
+    "cases.news",
+    "cases.status",
+    "queue.news",
+    "static",
+    "bootstrap.static",
+    "health.alive",
+    "health.ready",
+}
 
 # Open while somebody whose role needs two-factor login has not set it up.
 SETUP_ENDPOINTS = PASSIVE_ENDPOINTS | {"account.two_factor", "account.language", "auth.logout"}

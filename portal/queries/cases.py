@@ -115,6 +115,11 @@ def count_cases(user, *, of_clinic=False):
     return {**dict.fromkeys(GROUPS, 0), **dict(db.session.execute(statement).all())}
 
 
+def latest_change_at(user, *, of_clinic=False):
+    """When one of those cases last came in or changed its state, or None."""
+    return db.session.scalar(db.select(func.max(Case.status_changed_at)).where(_scope(user, of_clinic)))
+
+
 def list_cases(user, *, group=None, of_clinic=False, after=None):
     """([(case, place)], (urgency, id) to continue after or None): what needs the user first, then the newest.
 

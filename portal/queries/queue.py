@@ -1,7 +1,7 @@
 """The clinician's queue: risk first, then the longest waiting."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -133,6 +133,12 @@ def find_more_urgent_case_id(user, filters, now, *, than, since):
     return db.session.scalar(statement.order_by(*_order(filters)).limit(1))
 
 
+def latest_change_at(user, filters):
+    """When a case under these filters, but of any tier, last came in or changed its state, or None."""
+    statement = _filtered(db.select(func.max(Case.status_changed_at)), user, replace(filters, tier=None))
+    return db.session.scalar(statement)
+
+
 def last_review_at(user):
     """When a clinician last decided a case this user may see, or None."""
     statement = db.select(func.max(Review.created_at)).join(Review.case)
@@ -167,7 +173,7 @@ def _tier_shown(user):
 
 
 def _counts(user, filters):
-    untiered = QueueFilters(filters.status, None, filters.clinic_id, filters.site, filters.text)
+    untiered = replace(filters, tier=None)
     tier = _tier_shown(user).label("tier")
     statement = _filtered(db.select(tier, func.count(), func.min(Case.submitted_at)), user, untiered).group_by(tier)
     found = db.session.execute(statement).all()

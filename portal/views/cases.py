@@ -14,7 +14,7 @@ from portal.forms.patient import SKIN_TYPE_HINTS
 from portal.models import BEING_READ, ROLES
 from portal.permissions import get_case_or_404, get_lesion_or_404, get_patient_or_404, require_role
 from portal.quality import ADVICE
-from portal.queries.cases import GROUPS, count_cases, find_newer_case, list_cases
+from portal.queries.cases import GROUPS, count_cases, find_newer_case, latest_change_at, list_cases
 from portal.queries.first_reads import must_read_first
 from portal.queries.patients import known_lesions
 from portal.queries.recalls import count_due, list_due
@@ -35,6 +35,7 @@ def index():
     group = request.args.get("group") if request.args.get("group") in (*GROUPS, DUE) else None
     of_clinic, after, now = "clinic" in request.args, request.args.get("after", type=UUID), utc_now()
     position = (request.args.get("place", type=int), after) if after else None
+    latest = _latest_change(of_clinic)
     counts = count_cases(current_user, of_clinic=of_clinic)
     if group == DUE:
         rows, continued = list_due(current_user, now, after=position)
@@ -47,6 +48,7 @@ def index():
         "cases/index.html",
         rows=rows,
         counts=counts,
+        latest=latest,
         # Whoever sent it may be away: what a patient waits for concerns the whole clinic.
         of_colleagues=0 if of_clinic else count_cases(current_user, of_clinic=True)["needs_you"] - counts["needs_you"],
         due_count=count_due(current_user, now),
@@ -58,6 +60,12 @@ def index():
     )
     record_list(action="cases.list", cases=[case for case, _place in rows])
     return page
+
+
+@blueprint.get("/news")
+@require_role("health_worker")
+def news():
+    return jsonify(latest=_latest_change("clinic" in request.args))
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -129,6 +137,11 @@ def told(case_id):
 def retry(case_id):
     retry_case(case=get_case_or_404(case_id), actor=current_user)
     return redirect(url_for(".show", case_id=case_id))
+
+
+def _latest_change(of_clinic):
+    latest_at = latest_change_at(current_user, of_clinic=of_clinic)
+    return latest_at.isoformat() if latest_at else ""
 
 
 def _chosen_rows():

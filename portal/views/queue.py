@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
@@ -19,6 +19,7 @@ from portal.queries.queue import (
     find_more_urgent_case_id,
     find_next_case_id,
     last_review_at,
+    latest_change_at,
     load_queue,
 )
 from portal.services.audit import record_alone
@@ -46,6 +47,7 @@ def index():
     after = request.args.get("after", type=UUID)
     if after is None:  # further down, what came to the top meanwhile is not shown
         session[_SEEN_KEY] = now.isoformat()
+    latest = _latest_change(filters)  # before the cases: what comes between the two is told once more, not missed
     queue = load_queue(current_user, filters, after=after and (request.args.get("place"), after))
     if after and not queue.rows:  # the last of them left the list meanwhile
         return redirect(url_for(".index", **filters.as_args()))
@@ -53,6 +55,7 @@ def index():
     page = render_template(
         "queue/index.html",
         queue=queue,
+        latest=latest,
         filters=filters,
         chosen=_in_words(filters),
         status_words=STATUS_WORDS,
@@ -62,6 +65,12 @@ def index():
     )
     record_alone(action="queue.view", details={"cases": [str(row.case.id) for row in queue.rows]})
     return page
+
+
+@blueprint.get("/news")
+@require_role("clinician")
+def news():
+    return jsonify(latest=_latest_change(read_filters(request.args)))
 
 
 @blueprint.get("/next", endpoint="next")
@@ -78,6 +87,11 @@ def go_to_next():
         return redirect(url_for("cases.show", case_id=case_id))
     flash(_("That was the first case of the queue.") if before else _no_other(filters), "info")
     return redirect(url_for("queue.index", **filters.as_args()))
+
+
+def _latest_change(filters):
+    latest_at = latest_change_at(current_user, filters)
+    return latest_at.isoformat() if latest_at else ""
 
 
 def _find_onward(filters, after):

@@ -11,10 +11,26 @@ for (const menu of document.querySelectorAll("details.menu")) {
     menu.open = false;
     menu.querySelector("summary").focus();
   });
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !menu.contains(relatedTarget)) menu.open = false;
+  });
 }
 
+// Whoever logs out leaves nothing in the other tabs either.
+const logouts = new BroadcastChannel("logout");
+const forget = () => sessionStorage.clear();
+
 for (const form of document.querySelectorAll("form[data-forget-drafts]")) {
-  form.addEventListener("submit", () => sessionStorage.clear());
+  form.addEventListener("submit", () => {
+    forget();
+    // The login has ended by then: a tab that asked for the login page sooner would be let in again.
+    addEventListener("pagehide", () => logouts.postMessage("ended"), { once: true });
+  });
+  logouts.addEventListener("message", () => {
+    forget();
+    addEventListener("pagehide", forget); // what is typed until the page has gone
+    location.replace(form.dataset.forgetDrafts);
+  });
 }
 
 for (const said of document.querySelectorAll("[data-ended-draft]")) new Draft(said.dataset.endedDraft).clear();

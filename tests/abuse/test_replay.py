@@ -87,6 +87,7 @@ def test_after_fifteen_idle_minutes_with_status_polling_all_the_time(as_user):
     for _minute in range(14):
         age(last_active_at=timedelta(minutes=1))
         assert client.get(f"/cases/{case.id}/status").status_code == 200
+        assert client.get("/queue/news").status_code == 200
     age(last_active_at=timedelta(minutes=1, seconds=10))
     answer = client.get(f"/cases/{case.id}/status", headers={"Accept": "application/json"})
     assert answer.status_code == 401

@@ -13,6 +13,7 @@ from portal.models import STATUSES
 from tests import factories
 
 WIDTHS = (1280, 360)
+MORE_WIDTHS = (768, 320)  # where pages must fit, too
 ROLES = (None, "health_worker", "clinician", "admin")
 FEWEST_PAGES = {None: 2, "health_worker": 22, "clinician": 20, "admin": 29}
 AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
@@ -85,6 +86,9 @@ def test_pages_are_accessible_and_fit(open_as, paths, role):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
             found += _accessibility_findings(page) + _overflow(page, width)
+        for width in MORE_WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            found += _overflow(page, width)
         if found:
             problems[path] = found
     assert not problems

@@ -172,3 +172,19 @@ def test_the_history_leads_those_who_take_photos_to_the_next_one(nurse, as_user,
     assert next_photo in nurse.get(f"/patients/{patient.id}").text
     clinician = as_user(factories.make_user("clinician", clinic=nurse.user.clinic))
     assert next_photo not in clinician.get(f"/patients/{patient.id}").text
+
+
+def test_news_tells_of_ones_own_cases_or_of_all_of_the_clinic(nurse, patient):
+    def latest(query=""):
+        return nurse.get(f"/cases/news{query}").json["latest"]
+
+    def shown(query=""):
+        return re.search(r'data-latest="(.*?)"', nurse.get(f"/cases{query}").text)[1]
+
+    case = factories.make_case("running", lesion=factories.make_lesion(patient=patient), submitted_by=nurse.user)
+    first = latest()
+    assert first == shown() == latest("?clinic=1") == case.status_changed_at.isoformat()
+    factories.make_case("running", lesion=factories.make_lesion(patient=patient))
+    factories.make_case("running")
+    assert latest() == first
+    assert latest("?clinic=1") == shown("?clinic=1") > first

@@ -162,3 +162,30 @@ def test_the_queue_is_for_clinicians(as_user, role):
     client = as_user(role)
     assert client.get("/queue").status_code == 403
     assert client.get("/queue/next").status_code == 403
+
+
+def test_news_tells_of_cases_that_came_in_or_changed(clinic, clinician):
+    def latest(query=""):
+        return clinician.get(f"/queue/news{query}").json["latest"]
+
+    def shown():
+        return re.search(r'data-latest="(.*?)"', clinician.get("/queue").text)[1]
+
+    assert latest() == shown() == ""
+    case = make_case(clinic, tier="routine")
+    first = latest("?tier=urgent")  # whatever the tier: the chips of all tiers are on the page
+    assert first == shown() == case.status_changed_at.isoformat()
+    assert latest("?site=face") == ""
+    make_case(factories.make_clinic())
+    make_case(clinic, "reviewed", reference="P-3")
+    assert latest() == first
+    make_case(clinic, "running", reference="P-2")
+    assert latest() == shown() > first
+
+
+def test_asking_for_news_is_not_looking_at_cases(clinic, clinician):
+    make_case(clinic)
+    count = db.select(db.func.count()).select_from(AuditEvent)
+    before = db.session.scalar(count)
+    clinician.get("/queue/news")
+    assert db.session.scalar(count) == before
