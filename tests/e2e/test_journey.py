@@ -37,6 +37,7 @@ def fill_new_case(page, reference, photo):
     tick(page, "[name=checklist][value=irregular_shape]")
     page.click("#step-changed .step-next")
     page.set_input_files("[name=dermoscopic]", files=[{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}])
+    page.get_by_text("Photo ready:").wait_for()  # before, the page does not send
     tick(page, "[name=consent]")
 
 

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from portal.database import begin_write
@@ -73,7 +75,9 @@ def correct(patient, **changed):
 
 
 def make_case_of(patient, status, **values):
-    return factories.make_case(status, lesion=factories.make_lesion(patient=patient), **values)
+    """A case of a day that stays: ages are counted from it."""
+    lesion = factories.make_lesion(patient=patient)
+    return factories.make_case(status, lesion=lesion, **{"submitted_at": datetime(2026, 6, 1, tzinfo=UTC), **values})
 
 
 def test_details_are_corrected_with_a_trace_that_tells_none_of_them(patient):
